@@ -1,0 +1,1 @@
+//! The capi crate; see ARCHITECTURE.md.

@@ -1,0 +1,1 @@
+//! The clinic crate; see ARCHITECTURE.md.

@@ -1,0 +1,1 @@
+//! The objects crate; see ARCHITECTURE.md.

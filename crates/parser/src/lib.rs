@@ -1,0 +1,1 @@
+//! The parser crate; see ARCHITECTURE.md.

@@ -1,0 +1,174 @@
+//! CPython functions and data that `pyo3-ffi` does not declare and that one layer of Taipan needs of another. Each is
+//! defined with C linkage by the crate named in its section, as in CPython's internal headers.
+
+#![allow(missing_docs, reason = "CPython's own names; the defining side documents them")]
+
+use crate::*;
+use core::ffi::{c_char, c_int, c_void};
+
+unsafe extern "C" {
+    // objects: object.rs, typeobject, descrobject
+    pub static mut _PyNone_Type: PyTypeObject;
+    pub static mut _PyNotImplemented_Type: PyTypeObject;
+    pub static mut _PyNamespace_Type: PyTypeObject;
+    pub static mut PyMethod_Type: PyTypeObject;
+    pub fn _PyType_Lookup(tp: *mut PyTypeObject, name: *mut PyObject) -> *mut PyObject;
+    pub fn _PyType_LookupRef(tp: *mut PyTypeObject, name: *mut PyObject) -> *mut PyObject;
+    pub fn _PyObject_LookupSpecial(op: *mut PyObject, name: *mut PyObject) -> *mut PyObject;
+    pub fn _PyObject_GetMethod(op: *mut PyObject, name: *mut PyObject, method: *mut *mut PyObject) -> c_int;
+    pub fn _PyObject_GetDictPtr(op: *mut PyObject) -> *mut *mut PyObject;
+    pub fn _PyObject_GenericGetAttrWithDict(op: *mut PyObject, name: *mut PyObject, dict: *mut PyObject, suppress: c_int) -> *mut PyObject;
+    pub fn _PyObject_GenericSetAttrWithDict(op: *mut PyObject, name: *mut PyObject, value: *mut PyObject, dict: *mut PyObject) -> c_int;
+    pub fn _PyObject_MakeTpCall(tstate: *mut PyThreadState, callable: *mut PyObject, args: *const *mut PyObject, nargs: Py_ssize_t, keywords: *mut PyObject) -> *mut PyObject;
+    pub fn _Py_CheckFunctionResult(tstate: *mut PyThreadState, callable: *mut PyObject, result: *mut PyObject, where_: *const c_char) -> *mut PyObject;
+    pub fn _PyObject_FunctionStr(op: *mut PyObject) -> *mut PyObject;
+    pub fn _PyNamespace_New(dict: *mut PyObject) -> *mut PyObject;
+    pub fn _PySuper_Lookup(tp: *mut PyTypeObject, obj: *mut PyObject, name: *mut PyObject, method: *mut c_int) -> *mut PyObject;
+    // objects: dict, set
+    pub fn _PyDict_GetItem_KnownHash(dict: *mut PyObject, key: *mut PyObject, hash: Py_hash_t) -> *mut PyObject;
+    pub fn _PyDict_SetItem_KnownHash(dict: *mut PyObject, key: *mut PyObject, value: *mut PyObject, hash: Py_hash_t) -> c_int;
+    pub fn _PyDict_LoadGlobal(globals: *mut PyDictObject, builtins: *mut PyDictObject, key: *mut PyObject) -> *mut PyObject;
+    pub fn _PyDict_MergeEx(a: *mut PyObject, b: *mut PyObject, override_: c_int) -> c_int;
+    pub fn _PyDict_NewPresized(minused: Py_ssize_t) -> *mut PyObject;
+    pub fn _PyDict_FromItems(keys: *const *mut PyObject, keys_offset: Py_ssize_t, values: *const *mut PyObject, values_offset: Py_ssize_t, length: Py_ssize_t) -> *mut PyObject;
+    pub fn _PyDict_Pop(dict: *mut PyObject, key: *mut PyObject, default_: *mut PyObject) -> *mut PyObject;
+    pub fn _PyObject_InitInlineValues(op: *mut PyObject, tp: *mut PyTypeObject);
+    pub fn _PyObject_MaterializeManagedDict(op: *mut PyObject) -> *mut PyDictObject;
+    pub fn _PyObject_StoreInstanceAttribute(op: *mut PyObject, name: *mut PyObject, value: *mut PyObject) -> c_int;
+    pub fn _PyObject_TryGetInstanceAttribute(op: *mut PyObject, name: *mut PyObject, attr: *mut *mut PyObject) -> bool;
+    pub fn _PyObject_ClearManagedDict(op: *mut PyObject);
+    pub fn _PyObject_VisitManagedDict(op: *mut PyObject, visit: visitproc, arg: *mut c_void) -> c_int;
+    pub fn _PyDict_NewKeysForClass(tp: *mut PyHeapTypeObject) -> *mut PyDictKeysObject;
+    pub fn _PyDictKeys_DecRef(keys: *mut PyDictKeysObject);
+    pub fn _PySet_NextEntry(set: *mut PyObject, pos: *mut Py_ssize_t, key: *mut *mut PyObject, hash: *mut Py_hash_t) -> c_int;
+    pub fn _PySet_Update(set: *mut PyObject, iterable: *mut PyObject) -> c_int;
+    // objects: unicode, bytes
+    pub fn _PyUnicode_JoinArray(separator: *mut PyObject, items: *const *mut PyObject, seqlen: Py_ssize_t) -> *mut PyObject;
+    pub fn _PyUnicode_EQ(a: *mut PyObject, b: *mut PyObject) -> c_int;
+    pub fn _PyUnicode_Equal(a: *mut PyObject, b: *mut PyObject) -> c_int;
+    pub fn _PyUnicode_EqualToASCIIString(a: *mut PyObject, b: *const c_char) -> c_int;
+    pub fn _PyBytes_Repeat(dest: *mut c_char, len_dest: Py_ssize_t, src: *const c_char, len_src: Py_ssize_t);
+    // objects: numbers
+    pub fn _PyLong_Add(a: *mut PyLongObject, b: *mut PyLongObject) -> *mut PyObject;
+    pub fn _PyLong_Subtract(a: *mut PyLongObject, b: *mut PyLongObject) -> *mut PyObject;
+    pub fn _PyLong_Multiply(a: *mut PyLongObject, b: *mut PyLongObject) -> *mut PyObject;
+    pub fn _PyLong_FromByteArray(bytes: *const u8, n: usize, little_endian: c_int, is_signed: c_int) -> *mut PyObject;
+    pub fn _PyLong_AsByteArray(v: *mut PyLongObject, bytes: *mut u8, n: usize, little_endian: c_int, is_signed: c_int, with_exceptions: c_int) -> c_int;
+    pub fn _Py_HashDouble(inst: *mut PyObject, v: f64) -> Py_hash_t;
+    pub fn _Py_HashPointer(p: *const c_void) -> Py_hash_t;
+    pub fn _Py_HashBytes(p: *const c_void, len: Py_ssize_t) -> Py_hash_t;
+    // objects: list, tuple, weakref, generators' helpers
+    pub fn _PyList_Extend(list: *mut PyListObject, iterable: *mut PyObject) -> *mut PyObject;
+    pub fn _PyList_FromArraySteal(src: *const *mut PyObject, n: Py_ssize_t) -> *mut PyObject;
+    pub fn _PyTuple_FromArray(src: *const *mut PyObject, n: Py_ssize_t) -> *mut PyObject;
+    pub fn _PyTuple_FromArraySteal(src: *const *mut PyObject, n: Py_ssize_t) -> *mut PyObject;
+    pub fn _PyWeakref_ClearRef(self_: *mut PyWeakReference);
+    // objects: exceptions; python: errors
+    pub fn _PyErr_SetKeyError(key: *mut PyObject);
+    pub fn _PyErr_ChainExceptions1(exc: *mut PyObject);
+    pub fn _PyErr_FormatFromCause(exc: *mut PyObject, format: *const c_char, ...) -> *mut PyObject;
+    pub fn PyErr_FormatUnraisable(format: *const c_char, ...);
+    pub fn _PyErr_BadInternalCall(file: *const c_char, line: c_int);
+    pub fn _PyErr_StackItemToExcInfoTuple(err_info: *mut _PyErr_StackItem) -> *mut PyObject;
+    // python: pystate, ceval
+    pub fn _Py_HandlePending(tstate: *mut PyThreadState) -> c_int;
+    pub fn _PyEval_GetBuiltin(name: *mut PyObject) -> *mut PyObject;
+    pub fn _PyFunction_Vectorcall(func: *mut PyObject, stack: *const *mut PyObject, nargsf: usize, kwnames: *mut PyObject) -> *mut PyObject;
+    pub fn _PyArg_NoKeywords(name: *const c_char, kw: *mut PyObject) -> c_int;
+    pub fn _PyArg_NoPositional(name: *const c_char, args: *mut PyObject) -> c_int;
+    pub fn _PyArg_CheckPositional(name: *const c_char, nargs: Py_ssize_t, min: Py_ssize_t, max: Py_ssize_t) -> c_int;
+    pub fn _PyArg_BadArgument(fname: *const c_char, displayname: *const c_char, expected: *const c_char, arg: *mut PyObject);
+    pub fn _PyImport_GetModuleAttrString(modname: *const c_char, attrname: *const c_char) -> *mut PyObject;
+    pub fn _PyImport_GetModuleAttr(modname: *mut PyObject, attrname: *mut PyObject) -> *mut PyObject;
+    pub fn _PyWarnings_WarnUnawaitedCoroutine(coro: *mut PyObject);
+    pub fn _Py_EnterRecursiveCall(where_: *const c_char) -> c_int;
+}
+
+
+thread_local! {
+    static TSTATE: core::cell::Cell<*mut PyThreadState> = const { core::cell::Cell::new(core::ptr::null_mut()) };
+}
+
+/// The thread state attached to the running thread, NULL when it does not hold the GIL (`_PyThreadState_GET`).
+#[inline(always)]
+pub fn current_tstate() -> *mut PyThreadState {
+    TSTATE.with(|t| t.get())
+}
+
+/// Attaches `tstate` to the running thread; for `crates/python`'s pystate only.
+#[inline]
+pub fn set_current_tstate(tstate: *mut PyThreadState) {
+    TSTATE.with(|t| t.set(tstate));
+}
+
+/// `intern!("__name__")`: the immortal interned string, made on first use; a `*mut PyObject` lent for ever.
+#[macro_export]
+macro_rules! intern {
+    ($text:literal) => {{
+        static CELL: ::core::sync::atomic::AtomicPtr<$crate::PyObject> = ::core::sync::atomic::AtomicPtr::new(::core::ptr::null_mut());
+        $crate::externs::interned(&CELL, ::core::concat!($text, "\0"))
+    }};
+}
+
+/// What [`intern!`] calls: the string cached in `cell`, made from NUL-terminated `text` the first time.
+#[inline(always)]
+pub fn interned(cell: &core::sync::atomic::AtomicPtr<PyObject>, text: &'static str) -> *mut PyObject {
+    let p = cell.load(core::sync::atomic::Ordering::Relaxed);
+    if !p.is_null() {
+        return p;
+    }
+    intern_slow(cell, text)
+}
+
+#[cold]
+#[inline(never)]
+fn intern_slow(cell: &core::sync::atomic::AtomicPtr<PyObject>, text: &'static str) -> *mut PyObject {
+    // SAFETY: [GIL] text is NUL-terminated by the macro.
+    let p = unsafe { PyUnicode_InternFromString(text.as_ptr().cast()) };
+    if p.is_null() {
+        fatal("out of memory while interning an identifier");
+    }
+    // SAFETY: p is live; the reference is kept for ever.
+    unsafe { set_immortal(p) };
+    cell.store(p, core::sync::atomic::Ordering::Relaxed);
+    p
+}
+
+/// `Py_FatalError` from Rust: prints the report and aborts.
+pub fn fatal(msg: &str) -> ! {
+    let text = std::ffi::CString::new(msg).unwrap_or_default();
+    // SAFETY: NUL-terminated.
+    unsafe { Py_FatalError(text.as_ptr()) }
+}
+
+/// `Py_EnterRecursiveCall` guard: counts one level of native recursion for as long as it lives.
+pub struct RecursionGuard(());
+
+impl RecursionGuard {
+    /// Enters a level; `context` continues the message "maximum recursion depth exceeded" (for example `c" while calling"`).
+    /// Raises RecursionError when the native stack would get too deep.
+    #[inline]
+    pub fn enter(context: &'static core::ffi::CStr) -> PyResult<Self> {
+        // SAFETY: [GIL] the thread state is attached.
+        unsafe {
+            let ts = current_tstate();
+            (*ts).c_recursion_remaining -= 1;
+            if (*ts).c_recursion_remaining < 0 && _Py_CheckRecursiveCall(ts, context.as_ptr()) != 0 {
+                (*ts).c_recursion_remaining += 1;
+                return Err(Raised::assume());
+            }
+        }
+        Ok(RecursionGuard(()))
+    }
+}
+impl Drop for RecursionGuard {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: [GIL]
+        unsafe { (*current_tstate()).c_recursion_remaining += 1 }
+    }
+}
+unsafe extern "C" {
+    /// Raises RecursionError (non-zero) or lets the call pass; called once the remaining depth is negative (python: ceval).
+    pub fn _Py_CheckRecursiveCall(tstate: *mut PyThreadState, where_: *const c_char) -> c_int;
+}

@@ -1,0 +1,1 @@
+//! Calling objects: vectorcall, tp_call, convenience calls.

@@ -1,0 +1,1 @@
+//! Bound methods and instance methods.

@@ -1,0 +1,1 @@
+//! Descriptors: methods, members, getsets, slot wrappers, mappingproxy, property.

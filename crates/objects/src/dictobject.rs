@@ -1,0 +1,1 @@
+//! `dict`, its views and iterators; key-sharing tables; managed instance dictionaries.

@@ -1,0 +1,1 @@
+//! Free lists of small objects.

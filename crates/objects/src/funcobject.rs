@@ -1,0 +1,1 @@
+//! Python functions, classmethod, staticmethod.

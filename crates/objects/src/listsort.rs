@@ -1,0 +1,1 @@
+//! The stable adaptive merge sort of list.sort.

@@ -1,0 +1,1 @@
+//! memoryview and managed buffers.

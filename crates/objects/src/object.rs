@@ -1,0 +1,1 @@
+//! Operations on any object: generic attributes, repr, str, comparison, hash, truth; None, NotImplemented, Ellipsis machinery.

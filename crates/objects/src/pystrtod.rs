@@ -1,0 +1,1 @@
+//! Exact conversions between text and doubles.

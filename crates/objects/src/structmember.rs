@@ -1,0 +1,1 @@
+//! PyMember_GetOne and PyMember_SetOne.

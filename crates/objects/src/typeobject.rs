@@ -1,0 +1,1 @@
+//! Type objects: creation, inheritance, slots, method resolution, the attribute cache.

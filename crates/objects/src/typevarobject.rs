@@ -1,0 +1,1 @@
+//! TypeVar, ParamSpec, TypeVarTuple, TypeAliasType, Generic.

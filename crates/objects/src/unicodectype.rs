@@ -1,0 +1,1 @@
+//! Character properties that str methods need.

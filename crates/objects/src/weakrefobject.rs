@@ -1,0 +1,1 @@
+//! Weak references and proxies.

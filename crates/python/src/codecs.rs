@@ -1,0 +1,1 @@
+//! The codec registry and error handlers.

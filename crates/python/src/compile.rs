@@ -1,0 +1,1 @@
+//! From source text through the compiler crate to code objects.

@@ -1,0 +1,1 @@
+//! contextvars: Context, ContextVar, Token.

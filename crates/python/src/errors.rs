@@ -1,0 +1,1 @@
+//! Raising, fetching, chaining and reporting exceptions.

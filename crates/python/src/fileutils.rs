@@ -1,0 +1,1 @@
+//! Locale, path and file-descriptor helpers.

@@ -1,0 +1,1 @@
+//! Helpers for argument checks that other crates use.

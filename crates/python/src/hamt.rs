@@ -1,0 +1,1 @@
+//! The immutable mapping behind contextvars.

@@ -1,0 +1,1 @@
+//! Loading extension modules.

@@ -1,0 +1,1 @@
+//! PyConfig: command line and environment.

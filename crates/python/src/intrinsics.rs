@@ -1,0 +1,1 @@
+//! Intrinsic functions of the instruction set.

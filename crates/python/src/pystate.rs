@@ -1,0 +1,1 @@
+//! Thread and interpreter states, the GIL.

@@ -1,0 +1,1 @@
+//! Running source text and files.

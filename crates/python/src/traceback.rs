@@ -1,0 +1,1 @@
+//! Traceback objects and printing.

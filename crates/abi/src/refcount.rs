@@ -130,3 +130,10 @@ macro_rules! py_visit {
         $( { let r = $crate::refcount::visit($op, $visit, $arg); if r != 0 { return r; } } )+
     };
 }
+
+/// Where an object's managed dictionary or inline-values word lies, in bytes from the object (3.13's layout).
+pub const MANAGED_DICT_OFFSET: isize = -24;
+/// Where an object's managed list of weak references lies, in bytes from the object.
+pub const MANAGED_WEAKREF_OFFSET: isize = -32;
+/// Bytes in front of an object whose type has one of the two.
+pub const PREHEADER_SIZE: usize = 32;

@@ -9,6 +9,7 @@ pub mod externs;
 pub mod layout;
 pub mod ownership;
 pub mod refcount;
+pub mod va_list;
 
 pub use pyo3_ffi::*;
 

@@ -1,0 +1,142 @@
+//! Variadic calls and tuple making: PyObject_CallFunction and its kin, PyTuple_Pack.
+
+use crate::modsupport::build_arguments;
+use core::ffi::{c_char, c_int};
+use core::ptr::null_mut;
+use taipan_abi::va_list::VaListTag;
+use taipan_abi::*;
+
+variadic! {
+    /// Calls with arguments built from a format.
+    PyObject_CallFunction(2, "rdx") => call_function;
+    /// The same, by its old name.
+    PyEval_CallFunction(2, "rdx") => call_function;
+    /// The same, for extensions that count sizes in `Py_ssize_t`.
+    _PyObject_CallFunction_SizeT(2, "rdx") => call_function;
+    /// Calls a method with arguments built from a format.
+    PyObject_CallMethod(3, "rcx") => call_method;
+    /// The same, by its old name.
+    PyEval_CallMethod(3, "rcx") => call_method;
+    /// The same, for extensions that count sizes in `Py_ssize_t`.
+    _PyObject_CallMethod_SizeT(3, "rcx") => call_method;
+    /// Calls with the objects up to a NULL.
+    PyObject_CallFunctionObjArgs(1, "rsi") => call_function_obj_args;
+    /// Calls a method, named by an object, with the objects up to a NULL.
+    PyObject_CallMethodObjArgs(2, "rdx") => call_method_obj_args;
+    /// A tuple of the given number of objects.
+    PyTuple_Pack(1, "rsi") => tuple_pack;
+}
+
+unsafe fn call_with(callable: *mut PyObject, format: *const c_char, va: *mut VaListTag) -> PyResult<Owned> {
+    // SAFETY: [ARGS]
+    unsafe {
+        if callable.is_null() {
+            if !err_occurred() {
+                bail!(PyExc_SystemError, "null argument to internal routine");
+            }
+            return Err(Raised::assume());
+        }
+        let args = build_arguments(format, va)?;
+        let raw: Vec<*mut PyObject> = args.iter().map(|a| a.as_ptr()).collect();
+        Owned::from_owned_or_err(PyObject_Vectorcall(callable, raw.as_ptr(), raw.len(), null_mut()))
+    }
+}
+
+unsafe extern "C" fn call_function(callable: *mut PyObject, format: *const c_char, va: *mut VaListTag) -> *mut PyObject {
+    // SAFETY: [ARGS]
+    unsafe { call_with(callable, format, va).into_c() }
+}
+
+unsafe extern "C" fn call_method(
+    op: *mut PyObject,
+    name: *const c_char,
+    format: *const c_char,
+    va: *mut VaListTag,
+) -> *mut PyObject {
+    // SAFETY: [ARGS]
+    unsafe {
+        if op.is_null() || name.is_null() {
+            if !err_occurred() {
+                return Err::<Owned, _>(raise!(PyExc_SystemError, "null argument to internal routine")).into_c();
+            }
+            return null_mut();
+        }
+        let method = PyObject_GetAttrString(op, name);
+        if method.is_null() {
+            return null_mut();
+        }
+        let method = Owned::from_owned(method);
+        if PyCallable_Check(method.as_ptr()) == 0 {
+            return Err::<Owned, _>(raise!(
+                PyExc_TypeError,
+                "attribute of type '{}' is not callable",
+                type_name(method.as_ptr())
+            ))
+            .into_c();
+        }
+        call_with(method.as_ptr(), format, va).into_c()
+    }
+}
+
+unsafe fn objects(va: *mut VaListTag) -> Vec<*mut PyObject> {
+    let mut all = Vec::new();
+    // SAFETY: [ARGS] the list ends with NULL.
+    unsafe {
+        loop {
+            let op = (*va).next_ptr::<PyObject>();
+            if op.is_null() {
+                return all;
+            }
+            all.push(op);
+        }
+    }
+}
+
+unsafe extern "C" fn call_function_obj_args(callable: *mut PyObject, va: *mut VaListTag) -> *mut PyObject {
+    // SAFETY: [ARGS]
+    unsafe {
+        let args = objects(va);
+        PyObject_Vectorcall(callable, args.as_ptr(), args.len(), null_mut())
+    }
+}
+
+unsafe extern "C" fn call_method_obj_args(op: *mut PyObject, name: *mut PyObject, va: *mut VaListTag) -> *mut PyObject {
+    // SAFETY: [ARGS]
+    unsafe {
+        let mut args = objects(va);
+        args.insert(0, op);
+        PyObject_VectorcallMethod(name, args.as_ptr(), args.len(), null_mut())
+    }
+}
+
+unsafe extern "C" fn tuple_pack(n: Py_ssize_t, va: *mut VaListTag) -> *mut PyObject {
+    // SAFETY: [ARGS] n objects follow.
+    unsafe {
+        let args: Vec<*mut PyObject> = (0..n).map(|_| (*va).next_ptr::<PyObject>()).collect();
+        _PyTuple_FromArray(args.as_ptr(), args.len() as Py_ssize_t)
+    }
+}
+
+/// Calls with a tuple (or nothing) and keywords; the old name of `PyObject_Call`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn PyEval_CallObjectWithKeywords(
+    callable: *mut PyObject,
+    args: *mut PyObject,
+    kwargs: *mut PyObject,
+) -> *mut PyObject {
+    // SAFETY: [ARGS]
+    unsafe {
+        if !args.is_null() && PyTuple_Check(args) == 0 {
+            return Err::<Owned, _>(raise!(PyExc_TypeError, "argument list must be a tuple")).into_c();
+        }
+        if !kwargs.is_null() && PyDict_Check(kwargs) == 0 {
+            return Err::<Owned, _>(raise!(PyExc_TypeError, "keyword list must be a dictionary")).into_c();
+        }
+        if args.is_null() {
+            return PyObject_VectorcallDict(callable, core::ptr::null(), 0, kwargs);
+        }
+        PyObject_Call(callable, args, kwargs)
+    }
+}
+
+const _: () = assert!(size_of::<c_int>() == 4);

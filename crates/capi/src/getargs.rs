@@ -1,0 +1,1023 @@
+//! Argument parsing from format strings: PyArg_ParseTuple and its kin.
+//!
+//! One recursive reader serves all entry points. What a conversion has acquired (buffers, encoded copies) is released
+//! again when a later argument fails, and a message names the argument that failed as CPython does.
+
+use core::ffi::{CStr, c_char, c_int, c_long, c_uint, c_void};
+use core::ptr::null_mut;
+use taipan_abi::va_list::VaListTag;
+use taipan_abi::*;
+
+variadic! {
+    /// Parses a tuple of positional arguments.
+    PyArg_ParseTuple(2, "rdx") => PyArg_VaParse;
+    /// The same, by the name that headers give it under PY_SSIZE_T_CLEAN.
+    _PyArg_ParseTuple_SizeT(2, "rdx") => PyArg_VaParse;
+    /// Parses one object (old style) with a format.
+    PyArg_Parse(2, "rdx") => arg_parse;
+    /// The same, by the name that headers give it under PY_SSIZE_T_CLEAN.
+    _PyArg_Parse_SizeT(2, "rdx") => arg_parse;
+    /// Parses a tuple and a dict of keywords.
+    PyArg_ParseTupleAndKeywords(4, "r8") => PyArg_VaParseTupleAndKeywords;
+    /// The same, by the name that headers give it under PY_SSIZE_T_CLEAN.
+    _PyArg_ParseTupleAndKeywords_SizeT(4, "r8") => PyArg_VaParseTupleAndKeywords;
+    /// Parses a vector of positional arguments.
+    _PyArg_ParseStack(3, "rcx") => parse_stack;
+    /// Stores the objects of a tuple.
+    PyArg_UnpackTuple(4, "r8") => unpack_tuple;
+}
+
+/// Why a conversion failed: a message to be completed with the argument's place, or an exception set already.
+enum Failure {
+    /// "must be X, not Y" or a full message.
+    Message(String),
+    Raised,
+}
+type Converted = Result<(), Failure>;
+
+impl From<Raised> for Failure {
+    fn from(_: Raised) -> Self {
+        Failure::Raised
+    }
+}
+
+/// What must be undone if a later argument fails.
+enum Acquired {
+    Buffer(*mut Py_buffer),
+    Memory(*mut *mut c_char),
+    Converter(unsafe extern "C" fn(*mut PyObject, *mut c_void) -> c_int, *mut c_void),
+}
+
+/// Cursor over a format, the C arguments, and what has been acquired.
+pub(crate) struct Reader<'v> {
+    format: &'v [u8],
+    at: usize,
+    va: &'v mut VaListTag,
+    acquired: Vec<Acquired>,
+    levels: Vec<usize>,
+}
+
+fn must_be(expected: &str, arg: *mut PyObject) -> Failure {
+    // SAFETY: [ARGS] arg is live.
+    let got = unsafe { if arg == Py_None() { "None".into() } else { type_name(arg) } };
+    Failure::Message(format!("must be {expected}, not {got}"))
+}
+
+impl<'v> Reader<'v> {
+    pub(crate) fn new(format: &'v [u8], va: &'v mut VaListTag) -> Self {
+        Reader { format, at: 0, va, acquired: Vec::new(), levels: Vec::new() }
+    }
+
+    fn peek(&self) -> u8 {
+        self.format.get(self.at).copied().unwrap_or(0)
+    }
+
+    fn eat(&mut self, c: u8) -> bool {
+        let yes = self.peek() == c;
+        self.at += yes as usize;
+        yes
+    }
+
+    /// Releases what has been acquired, after a failure.
+    unsafe fn undo(&mut self) {
+        // SAFETY: [OWN] recorded when acquired.
+        unsafe {
+            for a in self.acquired.drain(..).rev() {
+                match a {
+                    Acquired::Buffer(view) => PyBuffer_Release(view),
+                    Acquired::Memory(p) => {
+                        PyMem_Free((*p).cast());
+                        *p = null_mut();
+                    }
+                    Acquired::Converter(f, addr) => {
+                        f(null_mut(), addr);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Converts `arg` by the next item of the format.
+    pub(crate) unsafe fn convert(&mut self, arg: *mut PyObject) -> Converted {
+        if self.peek() == b'(' {
+            // SAFETY: [ARGS]
+            return unsafe { self.convert_tuple(arg) };
+        }
+        // SAFETY: [ARGS]
+        unsafe { self.convert_simple(arg) }
+    }
+
+    unsafe fn convert_tuple(&mut self, arg: *mut PyObject) -> Converted {
+        // SAFETY: [ARGS]
+        unsafe {
+            self.at += 1;
+            let start = self.at;
+            let n = count_items(&self.format[start..], b')');
+            if PySequence_Check(arg) == 0 || PyBytes_Check(arg) != 0 {
+                self.skip_group();
+                let got = if arg == Py_None() { "None".into() } else { type_name(arg) };
+                return Err(Failure::Message(format!("must be {n}-item sequence, not {got}")));
+            }
+            let len = PySequence_Size(arg);
+            if len != n as Py_ssize_t {
+                if len < 0 {
+                    PyErr_Clear();
+                }
+                return Err(Failure::Message(format!("must be sequence of length {n}, not {len}")));
+            }
+            for i in 0..n {
+                let item = PySequence_GetItem(arg, i as Py_ssize_t);
+                if item.is_null() {
+                    PyErr_Clear();
+                    self.levels.push(i + 1);
+                    return Err(Failure::Message("is not retrievable".into()));
+                }
+                let done = self.convert(item);
+                // The sequence keeps the item, as callers of this unit rely on.
+                Py_DECREF(item);
+                if done.is_err() {
+                    self.levels.insert(0, i + 1);
+                    return done;
+                }
+            }
+            self.eat(b')');
+            Ok(())
+        }
+    }
+
+    fn skip_group(&mut self) {
+        let mut depth = 1;
+        while depth > 0 && self.at < self.format.len() {
+            match self.format[self.at] {
+                b'(' => depth += 1,
+                b')' => depth -= 1,
+                _ => {}
+            }
+            self.at += 1;
+        }
+    }
+
+    /// Skips an item whose argument is absent, and its C arguments.
+    pub(crate) unsafe fn skip(&mut self) -> PyResult<()> {
+        // SAFETY: [ARGS] the format describes the C arguments.
+        unsafe {
+            let c = self.peek();
+            self.at += 1;
+            match c {
+                b'b' | b'B' | b'h' | b'H' | b'i' | b'I' | b'l' | b'k' | b'L' | b'K' | b'n' | b'f' | b'd' | b'D' | b'c'
+                | b'C' | b'p' | b'Y' | b'S' | b'U' => {
+                    self.va.next_u64();
+                }
+                b'e' => {
+                    self.va.next_u64();
+                    self.at += 1;
+                    self.va.next_u64();
+                    if self.eat(b'#') {
+                        self.va.next_u64();
+                    }
+                }
+                b'z' | b'y' | b's' | b'w' => {
+                    self.va.next_u64();
+                    if self.eat(b'#') {
+                        self.va.next_u64();
+                    } else {
+                        self.eat(b'*');
+                    }
+                }
+                b'O' => {
+                    self.va.next_u64();
+                    if self.eat(b'!') || self.eat(b'&') {
+                        self.va.next_u64();
+                    }
+                }
+                b'(' => {
+                    while self.peek() != b')' && self.peek() != 0 {
+                        self.skip()?;
+                    }
+                    self.at += 1;
+                }
+                _ => bail!(PyExc_SystemError, "impossible<bad format char>"),
+            }
+            Ok(())
+        }
+    }
+
+    unsafe fn integer(arg: *mut PyObject) -> Result<c_long, Failure> {
+        // SAFETY: [ARGS]
+        unsafe {
+            let v = PyLong_AsLong(arg);
+            if v == -1 && err_occurred() { Err(Failure::Raised) } else { Ok(v) }
+        }
+    }
+
+    unsafe fn ranged(arg: *mut PyObject, lo: c_long, hi: c_long, what: &str) -> Result<c_long, Failure> {
+        // SAFETY: [ARGS]
+        let v = unsafe { Self::integer(arg)? };
+        if v < lo {
+            return Err(raise!(PyExc_OverflowError, "{} is less than minimum", what).into());
+        }
+        if v > hi {
+            return Err(raise!(PyExc_OverflowError, "{} is greater than maximum", what).into());
+        }
+        Ok(v)
+    }
+
+    unsafe fn convert_simple(&mut self, arg: *mut PyObject) -> Converted {
+        // SAFETY: [ARGS] the format describes the C arguments, which are valid places to store to.
+        unsafe {
+            let c = self.peek();
+            self.at += 1;
+            match c {
+                b'b' => *self.va.next_ptr::<u8>() = Self::ranged(arg, 0, 255, "unsigned byte integer")? as u8,
+                b'B' => {
+                    let p = self.va.next_ptr::<u8>();
+                    let v = PyLong_AsUnsignedLongMask(arg);
+                    if v == u64::MAX && err_occurred() {
+                        return Err(Failure::Raised);
+                    }
+                    *p = v as u8;
+                }
+                b'h' => {
+                    *self.va.next_ptr::<i16>() =
+                        Self::ranged(arg, i16::MIN as c_long, i16::MAX as c_long, "signed short integer")? as i16
+                }
+                b'H' => {
+                    let p = self.va.next_ptr::<u16>();
+                    let v = PyLong_AsUnsignedLongMask(arg);
+                    if v == u64::MAX && err_occurred() {
+                        return Err(Failure::Raised);
+                    }
+                    *p = v as u16;
+                }
+                b'i' => {
+                    *self.va.next_ptr::<c_int>() =
+                        Self::ranged(arg, i32::MIN as c_long, i32::MAX as c_long, "signed integer")? as c_int
+                }
+                b'I' => {
+                    let p = self.va.next_ptr::<c_uint>();
+                    let v = PyLong_AsUnsignedLongMask(arg);
+                    if v == u64::MAX && err_occurred() {
+                        return Err(Failure::Raised);
+                    }
+                    *p = v as c_uint;
+                }
+                b'n' => {
+                    let p = self.va.next_ptr::<Py_ssize_t>();
+                    let v = PyNumber_AsSsize_t(arg, PyExc_OverflowError);
+                    if v == -1 && err_occurred() {
+                        return Err(Failure::Raised);
+                    }
+                    *p = v;
+                }
+                b'l' => *self.va.next_ptr::<c_long>() = Self::integer(arg)?,
+                b'L' => {
+                    let p = self.va.next_ptr::<i64>();
+                    let v = PyLong_AsLongLong(arg);
+                    if v == -1 && err_occurred() {
+                        return Err(Failure::Raised);
+                    }
+                    *p = v;
+                }
+                b'k' | b'K' => {
+                    let p = self.va.next_ptr::<u64>();
+                    if PyLong_Check(arg) == 0 {
+                        return Err(must_be("int", arg));
+                    }
+                    *p = PyLong_AsUnsignedLongLongMask(arg);
+                }
+                b'f' | b'd' => {
+                    let p = self.va.next_ptr::<c_void>();
+                    let v = PyFloat_AsDouble(arg);
+                    if v == -1.0 && err_occurred() {
+                        return Err(Failure::Raised);
+                    }
+                    if c == b'f' {
+                        *p.cast::<f32>() = v as f32;
+                    } else {
+                        *p.cast::<f64>() = v;
+                    }
+                }
+                b'D' => {
+                    let p = self.va.next_ptr::<Py_complex>();
+                    let v = PyComplex_AsCComplex(arg);
+                    if err_occurred() {
+                        return Err(Failure::Raised);
+                    }
+                    *p = v;
+                }
+                b'c' => {
+                    let p = self.va.next_ptr::<c_char>();
+                    if PyBytes_Check(arg) != 0 {
+                        if PyBytes_Size(arg) != 1 {
+                            return Err(Failure::Message(format!(
+                                "must be a byte string of length 1, not a bytes object of length {}",
+                                PyBytes_Size(arg)
+                            )));
+                        }
+                        *p = *PyBytes_AsString(arg);
+                    } else if PyByteArray_Check(arg) != 0 {
+                        if PyByteArray_Size(arg) != 1 {
+                            return Err(Failure::Message(format!(
+                                "must be a byte string of length 1, not a bytearray object of length {}",
+                                PyByteArray_Size(arg)
+                            )));
+                        }
+                        *p = *PyByteArray_AsString(arg);
+                    } else {
+                        return Err(must_be("a byte string of length 1", arg));
+                    }
+                }
+                b'C' => {
+                    let p = self.va.next_ptr::<c_int>();
+                    if PyUnicode_Check(arg) == 0 {
+                        return Err(must_be("a unicode character", arg));
+                    }
+                    if PyUnicode_GetLength(arg) != 1 {
+                        return Err(Failure::Message(format!(
+                            "must be a unicode character, not a string of length {}",
+                            PyUnicode_GetLength(arg)
+                        )));
+                    }
+                    *p = PyUnicode_ReadChar(arg, 0) as c_int;
+                }
+                b'p' => {
+                    let p = self.va.next_ptr::<c_int>();
+                    let v = PyObject_IsTrue(arg);
+                    if v < 0 {
+                        return Err(Failure::Raised);
+                    }
+                    *p = (v > 0) as c_int;
+                }
+                b's' | b'z' | b'y' => return self.text(c, arg),
+                b'e' => return self.encoded(arg),
+                b'S' | b'Y' | b'U' => {
+                    let p = self.va.next_ptr::<*mut PyObject>();
+                    let (ok, name) = match c {
+                        b'S' => (PyBytes_Check(arg) != 0, "bytes"),
+                        b'Y' => (PyByteArray_Check(arg) != 0, "bytearray"),
+                        _ => (PyUnicode_Check(arg) != 0, "str"),
+                    };
+                    if !ok {
+                        return Err(must_be(name, arg));
+                    }
+                    *p = arg;
+                }
+                b'O' => {
+                    if self.eat(b'!') {
+                        let tp = self.va.next_ptr::<PyTypeObject>();
+                        let p = self.va.next_ptr::<*mut PyObject>();
+                        if !is_instance_of(arg, tp) {
+                            return Err(must_be(&tp_name(tp), arg));
+                        }
+                        *p = arg;
+                    } else if self.eat(b'&') {
+                        type Converter = unsafe extern "C" fn(*mut PyObject, *mut c_void) -> c_int;
+                        let f = core::mem::transmute::<*mut c_void, Converter>(self.va.next_ptr());
+                        let addr = self.va.next_ptr::<c_void>();
+                        let r = f(arg, addr);
+                        if r == 0 {
+                            return Err(if err_occurred() {
+                                Failure::Raised
+                            } else {
+                                Failure::Message("(unspecified)".into())
+                            });
+                        }
+                        if r == Py_CLEANUP_SUPPORTED {
+                            self.acquired.push(Acquired::Converter(f, addr));
+                        }
+                    } else {
+                        *self.va.next_ptr::<*mut PyObject>() = arg;
+                    }
+                }
+                b'w' => {
+                    if !self.eat(b'*') {
+                        return Err(raise!(PyExc_SystemError, "(impossible<bad format char>)").into());
+                    }
+                    let view = self.va.next_ptr::<Py_buffer>();
+                    if PyObject_GetBuffer(arg, view, PyBUF_WRITABLE) < 0 {
+                        PyErr_Clear();
+                        return Err(must_be("read-write bytes-like object", arg));
+                    }
+                    self.acquired.push(Acquired::Buffer(view));
+                }
+                _ => return Err(raise!(PyExc_SystemError, "(impossible<bad format char>)").into()),
+            }
+            Ok(())
+        }
+    }
+
+    unsafe fn utf8(arg: *mut PyObject) -> Result<(*const c_char, Py_ssize_t), Failure> {
+        // SAFETY: [ARGS] arg is a str.
+        unsafe {
+            let mut n = 0;
+            let p = PyUnicode_AsUTF8AndSize(arg, &mut n);
+            if p.is_null() {
+                return Err(Failure::Message("(encoding failed)".into()));
+            }
+            Ok((p, n))
+        }
+    }
+
+    /// Units s, z, y with nothing, `*` or `#`.
+    unsafe fn text(&mut self, c: u8, arg: *mut PyObject) -> Converted {
+        // SAFETY: [ARGS]
+        unsafe {
+            let none = c == b'z' && arg == Py_None();
+            let expected = |c| match c {
+                b's' => "str, bytes-like object",
+                b'z' => "str, bytes-like object or None",
+                _ => "bytes-like object",
+            };
+            if self.eat(b'*') {
+                let view = self.va.next_ptr::<Py_buffer>();
+                if none {
+                    PyBuffer_FillInfo(view, null_mut(), null_mut(), 0, 1, 0);
+                } else if c != b'y' && PyUnicode_Check(arg) != 0 {
+                    let (p, n) = Self::utf8(arg)?;
+                    PyBuffer_FillInfo(view, arg, p.cast_mut().cast(), n, 1, 0);
+                } else {
+                    if PyObject_GetBuffer(arg, view, PyBUF_SIMPLE) != 0 {
+                        PyErr_Clear();
+                        return Err(must_be(if c == b'y' { "bytes-like object" } else { expected(c) }, arg));
+                    }
+                    if PyBuffer_IsContiguous(view, b'C' as c_char) == 0 {
+                        PyBuffer_Release(view);
+                        return Err(must_be("contiguous buffer", arg));
+                    }
+                }
+                self.acquired.push(Acquired::Buffer(view));
+                return Ok(());
+            }
+            if self.eat(b'#') {
+                let p = self.va.next_ptr::<*const c_char>();
+                let size = self.va.next_ptr::<Py_ssize_t>();
+                if none {
+                    *p = core::ptr::null();
+                    *size = 0;
+                } else if c != b'y' && PyUnicode_Check(arg) != 0 {
+                    (*p, *size) = Self::utf8(arg)?;
+                } else {
+                    // A borrowed pointer: only read-only exporters keep it valid.
+                    let pb = (*type_of(arg)).tp_as_buffer;
+                    if pb.is_null() || (*pb).bf_getbuffer.is_none() || (*pb).bf_releasebuffer.is_some() {
+                        let what = match c {
+                            b's' => "str, read-only bytes-like object",
+                            b'z' => "str, read-only bytes-like object or None",
+                            _ => "read-only bytes-like object",
+                        };
+                        return Err(must_be(what, arg));
+                    }
+                    let mut view = core::mem::zeroed::<Py_buffer>();
+                    if PyObject_GetBuffer(arg, &mut view, PyBUF_SIMPLE) < 0 {
+                        PyErr_Clear();
+                        return Err(must_be("bytes-like object", arg));
+                    }
+                    *p = view.buf.cast();
+                    *size = view.len;
+                    PyBuffer_Release(&mut view);
+                }
+                return Ok(());
+            }
+            let p = self.va.next_ptr::<*const c_char>();
+            if c == b'y' {
+                if PyBytes_Check(arg) == 0 {
+                    return Err(must_be("bytes", arg));
+                }
+                *p = PyBytes_AsString(arg);
+                if libc::strlen(*p) != PyBytes_Size(arg) as usize {
+                    return Err(raise!(PyExc_ValueError, "embedded null byte").into());
+                }
+                return Ok(());
+            }
+            if none {
+                *p = core::ptr::null();
+                return Ok(());
+            }
+            if PyUnicode_Check(arg) == 0 {
+                return Err(must_be(if c == b'z' { "str or None" } else { "str" }, arg));
+            }
+            let (text, n) = Self::utf8(arg)?;
+            if libc::strlen(text) != n as usize {
+                return Err(raise!(PyExc_ValueError, "embedded null character").into());
+            }
+            *p = text;
+            Ok(())
+        }
+    }
+
+    /// Units es, et, es#, et#: a copy in a given encoding.
+    unsafe fn encoded(&mut self, arg: *mut PyObject) -> Converted {
+        // SAFETY: [ARGS]
+        unsafe {
+            let encoding = self.va.next_ptr::<c_char>();
+            let encoding = if encoding.is_null() { c"utf-8".as_ptr() } else { encoding.cast_const() };
+            let recode = match self.peek() {
+                b's' => true,
+                b't' => false,
+                _ => return Err(raise!(PyExc_SystemError, "(unknown parser marker combination)").into()),
+            };
+            self.at += 1;
+            let buffer = self.va.next_ptr::<*mut c_char>();
+            if buffer.is_null() {
+                return Err(raise!(PyExc_SystemError, "(buffer is NULL)").into());
+            }
+            let bytes = if !recode && (PyBytes_Check(arg) != 0 || PyByteArray_Check(arg) != 0) {
+                let (p, n) = if PyBytes_Check(arg) != 0 {
+                    (PyBytes_AsString(arg), PyBytes_Size(arg))
+                } else {
+                    (PyByteArray_AsString(arg), PyByteArray_Size(arg))
+                };
+                PyBytes_FromStringAndSize(p, n)
+            } else if PyUnicode_Check(arg) != 0 {
+                PyUnicode_AsEncodedString(arg, encoding, core::ptr::null())
+            } else {
+                return Err(must_be(if recode { "str" } else { "str, bytes or bytearray" }, arg));
+            };
+            let bytes = Owned::from_owned_or_err(bytes)?;
+            let (p, n) = (PyBytes_AsString(bytes.as_ptr()), PyBytes_Size(bytes.as_ptr()));
+            if self.eat(b'#') {
+                let size = self.va.next_ptr::<Py_ssize_t>();
+                if size.is_null() {
+                    return Err(raise!(PyExc_SystemError, "(buffer_len is NULL)").into());
+                }
+                if (*buffer).is_null() {
+                    *buffer = PyMem_Malloc(n as usize + 1).cast();
+                    if (*buffer).is_null() {
+                        PyErr_NoMemory();
+                        return Err(Failure::Raised);
+                    }
+                    self.acquired.push(Acquired::Memory(buffer));
+                } else if n + 1 > *size {
+                    return Err(raise!(PyExc_ValueError, "encoded string too long ({}, maximum length {})", n, *size - 1).into());
+                }
+                core::ptr::copy_nonoverlapping(p, *buffer, n as usize + 1);
+                *size = n;
+                return Ok(());
+            }
+            if libc::strlen(p) != n as usize {
+                return Err(raise!(PyExc_ValueError, "embedded null character").into());
+            }
+            *buffer = PyMem_Malloc(n as usize + 1).cast();
+            if (*buffer).is_null() {
+                PyErr_NoMemory();
+                return Err(Failure::Raised);
+            }
+            core::ptr::copy_nonoverlapping(p, *buffer, n as usize + 1);
+            self.acquired.push(Acquired::Memory(buffer));
+            Ok(())
+        }
+    }
+
+    /// Raises for a failed argument `index` (1-based; 0: the only one).
+    unsafe fn fail(&mut self, why: Failure, index: usize, fname: Option<&str>, message: Option<&str>) {
+        // SAFETY: [GIL]
+        unsafe {
+            let levels = core::mem::take(&mut self.levels);
+            self.undo();
+            let Failure::Message(text) = why else { return };
+            if err_occurred() {
+                return;
+            }
+            let full = if let Some(m) = message {
+                m.to_string()
+            } else {
+                let mut s = match fname {
+                    Some(f) => format!("{f}() "),
+                    None => String::new(),
+                };
+                if index == 0 {
+                    s.push_str("argument");
+                } else {
+                    s.push_str(&format!("argument {index}"));
+                    for l in levels {
+                        s.push_str(&format!(", item {}", l - 1));
+                    }
+                }
+                format!("{s} {text}")
+            };
+            let exc = if text.starts_with('(') { PyExc_SystemError } else { PyExc_TypeError };
+            let _ = raise_str(exc, &full);
+        }
+    }
+}
+
+/// Items of a format up to `end` or its own end; groups in parentheses count as one.
+fn count_items(format: &[u8], end: u8) -> usize {
+    let (mut n, mut depth) = (0, 0);
+    for &c in format {
+        match c {
+            b'(' => {
+                n += (depth == 0) as usize;
+                depth += 1;
+            }
+            b')' if depth == 0 && end == b')' => return n,
+            b')' => depth -= 1,
+            b':' | b';' | 0 => return n,
+            _ if depth == 0 && c.is_ascii_alphabetic() && c != b'e' => n += 1,
+            _ => {}
+        }
+    }
+    n
+}
+
+/// The items of a format (counted), how many are required, the function's name, and a custom message.
+struct Shape<'f> {
+    max: usize,
+    min: usize,
+    fname: Option<&'f str>,
+    message: Option<&'f str>,
+}
+
+fn shape(format: &[u8]) -> Shape<'_> {
+    let end = format.iter().position(|&c| c == b':' || c == b';').unwrap_or(format.len());
+    let tail = |sep| {
+        (end < format.len() && format[end] == sep)
+            .then(|| core::str::from_utf8(&format[end + 1..]).unwrap_or("function"))
+    };
+    let head = &format[..end];
+    let max = count_items(head, 0);
+    let min = head.iter().position(|&c| c == b'|').map_or(max, |bar| count_items(&head[..bar], 0));
+    Shape { max, min, fname: tail(b':'), message: tail(b';') }
+}
+
+fn plural(n: usize) -> &'static str {
+    if n == 1 { "" } else { "s" }
+}
+
+unsafe fn parse_positional(args: &[*mut PyObject], format: *const c_char, va: &mut VaListTag) -> c_int {
+    // SAFETY: [ARGS]
+    unsafe {
+        let bytes = CStr::from_ptr(format).to_bytes();
+        let s = shape(bytes);
+        let n = args.len();
+        if n < s.min || n > s.max {
+            let _ = match s.message {
+                Some(m) => raise!(PyExc_TypeError, "{}", m),
+                None => {
+                    let name = s.fname.map_or("function".to_string(), |f| format!("{f}()"));
+                    let (how, want) = if s.max == 0 {
+                        ("takes no".to_string(), 0)
+                    } else if s.min == s.max {
+                        (format!("takes exactly {}", s.min), s.min)
+                    } else if n < s.min {
+                        (format!("takes at least {}", s.min), s.min)
+                    } else {
+                        (format!("takes at most {}", s.max), s.max)
+                    };
+                    raise!(PyExc_TypeError, "{} {} argument{} ({} given)", name, how, plural(want), n)
+                }
+            };
+            return 0;
+        }
+        let mut r = Reader::new(bytes, va);
+        for (i, &arg) in args.iter().enumerate() {
+            r.eat(b'|');
+            if let Err(e) = r.convert(arg) {
+                r.fail(e, i + 1, s.fname, s.message);
+                return 0;
+            }
+        }
+        1
+    }
+}
+
+unsafe fn tuple_items<'a>(args: *mut PyObject) -> &'a [*mut PyObject] {
+    // SAFETY: [TYPE] args is a tuple, which outlives the call.
+    unsafe {
+        let n = PyTuple_GET_SIZE(args) as usize;
+        if n == 0 {
+            return &[];
+        }
+        core::slice::from_raw_parts((&raw const (*args.cast::<PyTupleObject>()).ob_item).cast(), n)
+    }
+}
+
+/// Parses the items of a tuple.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn PyArg_VaParse(args: *mut PyObject, format: *const c_char, va: *mut VaListTag) -> c_int {
+    // SAFETY: [ARGS] the caller's list stays as it was.
+    unsafe {
+        let mut va = *va;
+        if PyTuple_Check(args) == 0 {
+            let _ = raise!(PyExc_SystemError, "new style getargs format but argument is not a tuple");
+            return 0;
+        }
+        parse_positional(tuple_items(args), format, &mut va)
+    }
+}
+
+/// See [`PyArg_VaParse`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyArg_VaParse_SizeT(args: *mut PyObject, format: *const c_char, va: *mut VaListTag) -> c_int {
+    // SAFETY: [ARGS]
+    unsafe { PyArg_VaParse(args, format, va) }
+}
+
+unsafe extern "C" fn parse_stack(args: *const *mut PyObject, nargs: Py_ssize_t, format: *const c_char, va: *mut VaListTag) -> c_int {
+    // SAFETY: [ARGS] nargs objects lie there.
+    unsafe {
+        let items = if nargs == 0 { &[][..] } else { core::slice::from_raw_parts(args, nargs as usize) };
+        parse_positional(items, format, &mut *va)
+    }
+}
+
+/// Old style: the object itself is the argument, unless the format has several items.
+unsafe extern "C" fn arg_parse(arg: *mut PyObject, format: *const c_char, va: *mut VaListTag) -> c_int {
+    // SAFETY: [ARGS]
+    unsafe {
+        let bytes = CStr::from_ptr(format).to_bytes();
+        let s = shape(bytes);
+        match s.max {
+            0 => {
+                if arg.is_null() {
+                    return 1;
+                }
+                let name = s.fname.map_or("function".to_string(), |f| format!("{f}()"));
+                let _ = raise!(PyExc_TypeError, "{} takes no arguments", name);
+                0
+            }
+            1 => {
+                if arg.is_null() {
+                    let name = s.fname.map_or("function".to_string(), |f| format!("{f}()"));
+                    let _ = raise!(PyExc_TypeError, "{} takes at least one argument", name);
+                    return 0;
+                }
+                let mut r = Reader::new(bytes, &mut *va);
+                if let Err(e) = r.convert(arg) {
+                    r.fail(e, 0, s.fname, s.message);
+                    return 0;
+                }
+                1
+            }
+            _ => {
+                let _ = raise!(PyExc_SystemError, "old style getargs format uses new features");
+                0
+            }
+        }
+    }
+}
+
+unsafe extern "C" fn unpack_tuple(args: *mut PyObject, name: *const c_char, min: Py_ssize_t, max: Py_ssize_t, va: *mut VaListTag) -> c_int {
+    // SAFETY: [ARGS] max places follow.
+    unsafe {
+        if PyTuple_Check(args) == 0 {
+            let _ = raise!(PyExc_SystemError, "PyArg_UnpackTuple() argument list is not a tuple");
+            return 0;
+        }
+        let items = tuple_items(args);
+        if crate::getargs_clinic::_PyArg_CheckPositional(name, items.len() as Py_ssize_t, min, max) == 0 {
+            return 0;
+        }
+        for &item in items {
+            *(*va).next_ptr::<*mut PyObject>() = item;
+        }
+        1
+    }
+}
+
+/// How arguments of `*AndKeywords` arrive: positional ones and a look-up by name.
+pub(crate) trait Keywords {
+    fn len(&self) -> usize;
+    /// The value given under `name`, borrowed.
+    unsafe fn get(&self, name: &CStr) -> PyResult<Option<*mut PyObject>>;
+    /// The names given.
+    unsafe fn names(&self) -> Vec<*mut PyObject>;
+}
+
+pub(crate) struct KwDict(pub *mut PyObject);
+impl Keywords for KwDict {
+    fn len(&self) -> usize {
+        // SAFETY: [TYPE] NULL or a dict.
+        if self.0.is_null() { 0 } else { unsafe { PyDict_Size(self.0) as usize } }
+    }
+    unsafe fn get(&self, name: &CStr) -> PyResult<Option<*mut PyObject>> {
+        if self.0.is_null() {
+            return Ok(None);
+        }
+        // SAFETY: [TYPE] a dict.
+        unsafe {
+            let key = Owned::from_owned_or_err(PyUnicode_FromString(name.as_ptr()))?;
+            let v = PyDict_GetItemWithError(self.0, key.as_ptr());
+            if v.is_null() && err_occurred() {
+                return Err(Raised::assume());
+            }
+            Ok((!v.is_null()).then_some(v))
+        }
+    }
+    unsafe fn names(&self) -> Vec<*mut PyObject> {
+        let mut all = Vec::new();
+        if !self.0.is_null() {
+            // SAFETY: [TYPE] a dict.
+            unsafe {
+                let (mut pos, mut k, mut v) = (0, null_mut(), null_mut());
+                while PyDict_Next(self.0, &mut pos, &mut k, &mut v) != 0 {
+                    all.push(k);
+                }
+            }
+        }
+        all
+    }
+}
+
+/// Parses positional and keyword arguments by a format and a list of names.
+pub(crate) unsafe fn parse_keywords(
+    args: &[*mut PyObject],
+    kw: &dyn Keywords,
+    format: *const c_char,
+    kwlist: *const *const c_char,
+    va: &mut VaListTag,
+) -> c_int {
+    // SAFETY: [ARGS]
+    unsafe {
+        let bytes = CStr::from_ptr(format).to_bytes();
+        let s = shape(bytes);
+        let fname = s.fname.map_or("function".to_string(), |f| format!("{f}()"));
+        let mut names: Vec<&CStr> = Vec::new();
+        while !(*kwlist.add(names.len())).is_null() {
+            names.push(CStr::from_ptr(*kwlist.add(names.len())));
+        }
+        let posonly = names.iter().take_while(|n| n.is_empty()).count();
+        let (nargs, nkw) = (args.len(), kw.len());
+        let head = &bytes[..bytes.iter().position(|&c| c == b':' || c == b';').unwrap_or(bytes.len())];
+        let max_pos = head.iter().position(|&c| c == b'$').map_or(names.len(), |d| count_items(&head[..d], 0));
+        if nargs + nkw > names.len() {
+            let _ = raise!(
+                PyExc_TypeError,
+                "{} takes {} {} {}argument{} ({} given)",
+                fname,
+                if s.min == names.len() { "exactly" } else { "at most" },
+                names.len(),
+                if nargs == 0 { "keyword " } else { "" },
+                plural(names.len()),
+                nargs + nkw
+            );
+            return 0;
+        }
+        if nargs > max_pos {
+            let _ = if max_pos == 0 {
+                raise!(PyExc_TypeError, "{} takes no positional arguments", fname)
+            } else {
+                raise!(
+                    PyExc_TypeError,
+                    "{} takes {} {} positional argument{} ({} given)",
+                    fname,
+                    if s.min < max_pos { "at most" } else { "exactly" },
+                    max_pos,
+                    plural(max_pos),
+                    nargs
+                )
+            };
+            return 0;
+        }
+        let mut r = Reader::new(bytes, va);
+        let mut used = 0;
+        let mut optional = false;
+        for (i, name) in names.iter().enumerate() {
+            if r.eat(b'|') {
+                optional = true;
+            }
+            if r.eat(b'$') {
+                optional = optional || i >= s.min;
+            }
+            let text = name.to_string_lossy();
+            let value = if i < nargs {
+                if i >= posonly && nkw > 0 {
+                    match kw.get(name) {
+                        Ok(None) => {}
+                        Ok(Some(_)) => {
+                            r.undo();
+                            let _ = raise!(PyExc_TypeError, "argument for {} given by name ('{}') and position ({})", fname, text, i + 1);
+                            return 0;
+                        }
+                        Err(_) => {
+                            r.undo();
+                            return 0;
+                        }
+                    }
+                }
+                Some(args[i])
+            } else if nkw > used && i >= posonly {
+                match kw.get(name) {
+                    Ok(v) => {
+                        used += v.is_some() as usize;
+                        v
+                    }
+                    Err(_) => {
+                        r.undo();
+                        return 0;
+                    }
+                }
+            } else {
+                None
+            };
+            if let Some(arg) = value {
+                if let Err(e) = r.convert(arg) {
+                    r.fail(e, i + 1, s.fname, s.message);
+                    return 0;
+                }
+                continue;
+            }
+            if i < s.min {
+                r.undo();
+                let _ = if i < posonly {
+                    raise!(
+                        PyExc_TypeError,
+                        "{} takes {} {} positional argument{} ({} given)",
+                        fname,
+                        if posonly.min(s.min) < max_pos { "at least" } else { "exactly" },
+                        posonly.min(s.min),
+                        plural(posonly.min(s.min)),
+                        nargs
+                    )
+                } else {
+                    raise!(PyExc_TypeError, "{} missing required argument '{}' (pos {})", fname, text, i + 1)
+                };
+                return 0;
+            }
+            // All given arguments are read: nothing of the rest needs skipping.
+            if used == nkw && i >= nargs {
+                break;
+            }
+            if r.skip().is_err() {
+                r.undo();
+                return 0;
+            }
+        }
+        let _ = optional;
+        if used < nkw {
+            for key in kw.names() {
+                if PyUnicode_Check(key) == 0 {
+                    r.undo();
+                    let _ = raise!(PyExc_TypeError, "keywords must be strings");
+                    return 0;
+                }
+                let known = names[posonly..].iter().any(|n| PyUnicode_CompareWithASCIIString(key, n.as_ptr()) == 0);
+                if !known {
+                    r.undo();
+                    PyErr_Format(
+                        PyExc_TypeError,
+                        c"%s got an unexpected keyword argument '%S'".as_ptr(),
+                        std::ffi::CString::new(fname).unwrap_or_default().as_ptr(),
+                        key,
+                    );
+                    return 0;
+                }
+            }
+        }
+        1
+    }
+}
+
+/// Parses a tuple and a dict of keywords (NULL for none) by a format and a NULL-terminated list of names.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn PyArg_VaParseTupleAndKeywords(
+    args: *mut PyObject,
+    kwargs: *mut PyObject,
+    format: *const c_char,
+    kwlist: *const *const c_char,
+    va: *mut VaListTag,
+) -> c_int {
+    // SAFETY: [ARGS] the caller's list stays as it was.
+    unsafe {
+        if args.is_null() || PyTuple_Check(args) == 0 || (!kwargs.is_null() && PyDict_Check(kwargs) == 0) || format.is_null() || kwlist.is_null() {
+            PyErr_BadInternalCall();
+            return 0;
+        }
+        let mut va = *va;
+        parse_keywords(tuple_items(args), &KwDict(kwargs), format, kwlist, &mut va)
+    }
+}
+
+/// See [`PyArg_VaParseTupleAndKeywords`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyArg_VaParseTupleAndKeywords_SizeT(
+    args: *mut PyObject,
+    kwargs: *mut PyObject,
+    format: *const c_char,
+    kwlist: *const *const c_char,
+    va: *mut VaListTag,
+) -> c_int {
+    // SAFETY: [ARGS]
+    unsafe { PyArg_VaParseTupleAndKeywords(args, kwargs, format, kwlist, va) }
+}
+
+/// Whether the keys of a dict are all strings; raises TypeError if not.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn PyArg_ValidateKeywordArguments(kwargs: *mut PyObject) -> c_int {
+    // SAFETY: [ARGS]
+    unsafe {
+        if PyDict_Check(kwargs) == 0 {
+            PyErr_BadInternalCall();
+            return 0;
+        }
+        for key in KwDict(kwargs).names() {
+            if PyUnicode_Check(key) == 0 {
+                let _ = raise!(PyExc_TypeError, "keywords must be strings");
+                return 0;
+            }
+        }
+        1
+    }
+}
+
+const Py_CLEANUP_SUPPORTED: c_int = 0x20000;

@@ -1,0 +1,299 @@
+//! Py_BuildValue, and what modules add to themselves (`PyModule_Add*`).
+
+use core::ffi::{CStr, c_char, c_long};
+use taipan_abi::va_list::VaListTag;
+use taipan_abi::*;
+
+variadic! {
+    /// An object from a format and C values.
+    Py_BuildValue(1, "rsi") => Py_VaBuildValue;
+    /// The same, by the name that headers give it under PY_SSIZE_T_CLEAN.
+    _Py_BuildValue_SizeT(1, "rsi") => Py_VaBuildValue;
+}
+
+/// Reads a format of `Py_BuildValue`.
+struct Builder<'v> {
+    format: &'v [u8],
+    at: usize,
+    va: &'v mut VaListTag,
+}
+
+type Converter = unsafe extern "C" fn(*mut core::ffi::c_void) -> *mut PyObject;
+
+impl Builder<'_> {
+    fn skip(&mut self) {
+        while let Some(b' ' | b'\t' | b',' | b':') = self.format.get(self.at) {
+            self.at += 1;
+        }
+    }
+    fn peek(&mut self) -> u8 {
+        self.skip();
+        self.format.get(self.at).copied().unwrap_or(0)
+    }
+    /// Items up to `end` (0 for the format's end), which is consumed. After an error, the remaining arguments are still
+    /// read so that stolen references (unit N) are released.
+    unsafe fn items(&mut self, end: u8) -> PyResult<Vec<Owned>> {
+        let mut all = Vec::new();
+        let mut failed = None;
+        loop {
+            let c = self.peek();
+            if c == end {
+                self.at += 1;
+                break;
+            }
+            if c == 0 {
+                bail!(PyExc_SystemError, "unmatched paren in format");
+            }
+            // SAFETY: [ARGS] the format describes the arguments.
+            match unsafe { self.item() } {
+                Ok(op) => all.push(op),
+                Err(e) => {
+                    if failed.is_none() {
+                        // SAFETY: [EXC] kept aside while the rest is read.
+                        failed = Some(unsafe { PyErr_GetRaisedException() });
+                        let _ = e;
+                    } else {
+                        e.clear();
+                    }
+                }
+            }
+        }
+        match failed {
+            None => Ok(all),
+            // SAFETY: [OWN] the exception put aside.
+            Some(exc) => unsafe {
+                PyErr_SetRaisedException(exc);
+                Err(Raised::assume())
+            },
+        }
+    }
+    unsafe fn item(&mut self) -> PyResult<Owned> {
+        // SAFETY: [ARGS] the format describes the arguments.
+        unsafe {
+            let c = self.peek();
+            self.at += 1;
+            let op = match c {
+                b'(' => {
+                    let items = self.items(b')')?;
+                    tuple(items)?.into_raw()
+                }
+                b'[' => {
+                    let items = self.items(b']')?;
+                    let list = Owned::from_owned_or_err(PyList_New(items.len() as Py_ssize_t))?;
+                    for (i, item) in items.into_iter().enumerate() {
+                        PyList_SET_ITEM(list.as_ptr(), i as Py_ssize_t, item.into_raw());
+                    }
+                    list.into_raw()
+                }
+                b'{' => {
+                    let items = self.items(b'}')?;
+                    if items.len() % 2 != 0 {
+                        bail!(PyExc_SystemError, "Bad dict format");
+                    }
+                    let dict = Owned::from_owned_or_err(PyDict_New())?;
+                    for pair in items.chunks(2) {
+                        check_status(PyDict_SetItem(dict.as_ptr(), pair[0].as_ptr(), pair[1].as_ptr()))?;
+                    }
+                    dict.into_raw()
+                }
+                b'b' | b'B' | b'h' | b'i' => PyLong_FromLong(self.va.next_int() as c_long),
+                b'H' => PyLong_FromLong((self.va.next_int() as u32) as c_long),
+                b'I' => PyLong_FromUnsignedLong(self.va.next_int() as u32 as u64),
+                b'p' => PyBool_FromLong(self.va.next_int() as c_long),
+                b'n' | b'l' | b'L' => PyLong_FromLongLong(self.va.next_long()),
+                b'k' | b'K' => PyLong_FromUnsignedLongLong(self.va.next_u64()),
+                b'd' | b'f' => PyFloat_FromDouble(self.va.next_f64()),
+                b'D' => {
+                    let z = &*self.va.next_ptr::<Py_complex>();
+                    PyComplex_FromDoubles(z.real, z.imag)
+                }
+                b'c' => {
+                    let byte = self.va.next_int() as c_char;
+                    PyBytes_FromStringAndSize(&byte, 1)
+                }
+                b'C' => PyUnicode_FromOrdinal(self.va.next_int()),
+                b's' | b'z' | b'U' | b'y' => {
+                    let text = self.va.next_ptr::<c_char>();
+                    let n = if self.format.get(self.at) == Some(&b'#') {
+                        self.at += 1;
+                        Some(self.va.next_long())
+                    } else {
+                        None
+                    };
+                    if text.is_null() {
+                        Py_None()
+                    } else {
+                        let n = n.unwrap_or_else(|| libc::strlen(text) as i64);
+                        if c == b'y' {
+                            PyBytes_FromStringAndSize(text, n as Py_ssize_t)
+                        } else {
+                            PyUnicode_FromStringAndSize(text, n as Py_ssize_t)
+                        }
+                    }
+                }
+                b'u' => {
+                    let text = self.va.next_ptr::<libc::wchar_t>();
+                    let n = if self.format.get(self.at) == Some(&b'#') {
+                        self.at += 1;
+                        self.va.next_long()
+                    } else {
+                        -1
+                    };
+                    if text.is_null() { Py_None() } else { PyUnicode_FromWideChar(text, n as Py_ssize_t) }
+                }
+                b'N' | b'S' | b'O' => {
+                    if self.format.get(self.at) == Some(&b'&') {
+                        self.at += 1;
+                        let f: *mut core::ffi::c_void = self.va.next_ptr();
+                        let arg = self.va.next_ptr();
+                        let f: Converter = core::mem::transmute::<*mut core::ffi::c_void, Converter>(f);
+                        f(arg)
+                    } else {
+                        let op = self.va.next_ptr::<PyObject>();
+                        if op.is_null() {
+                            if !err_occurred() {
+                                bail!(PyExc_SystemError, "NULL object passed to Py_BuildValue");
+                            }
+                        } else if c != b'N' {
+                            Py_INCREF(op);
+                        }
+                        op
+                    }
+                }
+                _ => bail!(PyExc_SystemError, "bad format char passed to Py_BuildValue"),
+            };
+            Owned::from_owned_or_err(op)
+        }
+    }
+}
+
+unsafe fn tuple(items: Vec<Owned>) -> PyResult<Owned> {
+    // SAFETY: [OWN] the items are given away.
+    unsafe {
+        let raw: Vec<*mut PyObject> = items.into_iter().map(Owned::into_raw).collect();
+        Owned::from_owned_or_err(_PyTuple_FromArraySteal(raw.as_ptr(), raw.len() as Py_ssize_t))
+    }
+}
+
+/// The arguments that a call's format describes: one tuple stands for its items.
+pub(crate) unsafe fn build_arguments(format: *const c_char, va: *mut VaListTag) -> PyResult<Vec<Owned>> {
+    // SAFETY: [ARGS]
+    unsafe {
+        if format.is_null() || *format == 0 {
+            return Ok(Vec::new());
+        }
+        let mut b = Builder { format: CStr::from_ptr(format).to_bytes(), at: 0, va: &mut *va };
+        let items = b.items(0)?;
+        if let [only] = &items[..]
+            && PyTuple_Check(only.as_ptr()) != 0
+        {
+            let n = PyTuple_GET_SIZE(only.as_ptr());
+            return Ok((0..n).map(|i| Owned::from_borrowed(PyTuple_GET_ITEM(only.as_ptr(), i))).collect());
+        }
+        Ok(items)
+    }
+}
+
+/// `Py_BuildValue` from a `va_list`: nothing gives `None`, one item itself, several a tuple.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn Py_VaBuildValue(format: *const c_char, va: *mut VaListTag) -> *mut PyObject {
+    // SAFETY: [ARGS] the caller's list is left as it was, as in C.
+    unsafe {
+        let mut va = *va;
+        let mut b = Builder { format: CStr::from_ptr(format).to_bytes(), at: 0, va: &mut va };
+        let mut build = || -> PyResult<Owned> {
+            let mut items = b.items(0)?;
+            match items.len() {
+                0 => Ok(Owned::from_borrowed(Py_None())),
+                1 => Ok(items.remove(0)),
+                _ => tuple(items),
+            }
+        };
+        build().into_c()
+    }
+}
+
+/// See [`Py_VaBuildValue`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _Py_VaBuildValue_SizeT(format: *const c_char, va: *mut VaListTag) -> *mut PyObject {
+    // SAFETY: [ARGS]
+    unsafe { Py_VaBuildValue(format, va) }
+}
+
+/// Adds `value` (borrowed; NULL with an exception set is passed on) to a module.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn PyModule_AddObjectRef(module: *mut PyObject, name: *const c_char, value: *mut PyObject) -> core::ffi::c_int {
+    // SAFETY: [ARGS]
+    unsafe {
+        let add = || -> PyResult<()> {
+            if PyModule_Check(module) == 0 {
+                bail!(PyExc_TypeError, "PyModule_AddObjectRef() first argument must be a module");
+            }
+            if value.is_null() {
+                if !err_occurred() {
+                    bail!(PyExc_SystemError, "PyModule_AddObjectRef() must be called with an exception raised if value is NULL");
+                }
+                return Err(Raised::assume());
+            }
+            let dict = PyModule_GetDict(module);
+            if dict.is_null() {
+                bail!(PyExc_SystemError, "module has no __dict__");
+            }
+            check_status(PyDict_SetItemString(dict, name, value))
+        };
+        add().into_c()
+    }
+}
+
+/// Adds `value` to a module, taking over its reference only if that succeeds.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn PyModule_AddObject(module: *mut PyObject, name: *const c_char, value: *mut PyObject) -> core::ffi::c_int {
+    // SAFETY: [ARGS]
+    unsafe {
+        let r = PyModule_AddObjectRef(module, name, value);
+        if r == 0 {
+            Py_DECREF(value);
+        }
+        r
+    }
+}
+
+/// Adds `value` to a module, taking over its reference in any case.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn PyModule_Add(module: *mut PyObject, name: *const c_char, value: *mut PyObject) -> core::ffi::c_int {
+    // SAFETY: [ARGS]
+    unsafe {
+        let r = PyModule_AddObjectRef(module, name, value);
+        Py_XDECREF(value);
+        r
+    }
+}
+
+/// Adds an int.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn PyModule_AddIntConstant(module: *mut PyObject, name: *const c_char, value: c_long) -> core::ffi::c_int {
+    // SAFETY: [ARGS]
+    unsafe { PyModule_Add(module, name, PyLong_FromLong(value)) }
+}
+
+/// Adds a str.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn PyModule_AddStringConstant(module: *mut PyObject, name: *const c_char, value: *const c_char) -> core::ffi::c_int {
+    // SAFETY: [ARGS]
+    unsafe { PyModule_Add(module, name, PyUnicode_FromString(value)) }
+}
+
+/// Readies a type and adds it under the last part of its name.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn PyModule_AddType(module: *mut PyObject, tp: *mut PyTypeObject) -> core::ffi::c_int {
+    // SAFETY: [ARGS]
+    unsafe {
+        if PyType_Ready(tp) < 0 {
+            return -1;
+        }
+        let name = (*tp).tp_name;
+        let dot = libc::strrchr(name, b'.' as i32);
+        PyModule_AddObjectRef(module, if dot.is_null() { name } else { dot.add(1) }, tp.cast())
+    }
+}
+

@@ -11,6 +11,8 @@ unsafe extern "C" {
     pub static mut _PyNone_Type: PyTypeObject;
     pub static mut _PyNotImplemented_Type: PyTypeObject;
     pub static mut _PyNamespace_Type: PyTypeObject;
+    pub static mut _PyWeakref_ProxyType: PyTypeObject;
+    pub static mut _PyWeakref_CallableProxyType: PyTypeObject;
     pub static mut PyMethod_Type: PyTypeObject;
     pub fn _PyType_Lookup(tp: *mut PyTypeObject, name: *mut PyObject) -> *mut PyObject;
     pub fn _PyType_LookupRef(tp: *mut PyTypeObject, name: *mut PyObject) -> *mut PyObject;

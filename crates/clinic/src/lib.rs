@@ -29,6 +29,7 @@ pub mod bind;
 pub mod from_arg;
 pub mod getset;
 pub mod invoke;
+pub mod module;
 pub mod signature;
 
 pub use bind::bind;

@@ -1,0 +1,115 @@
+//! The `atexit` module: functions to call when the interpreter exits, last registered first.
+
+use core::ptr::null_mut;
+use taipan_abi::*;
+use taipan_clinic::{Args, Kwargs, methods, module};
+
+struct Callback {
+    func: Owned,
+    args: Owned,
+    kwargs: Option<Owned>,
+}
+
+/// What is registered; guarded by the GIL. An entry unregistered while others are compared is `None`.
+static mut CALLBACKS: Vec<Option<Callback>> = Vec::new();
+
+fn callbacks() -> &'static mut Vec<Option<Callback>> {
+    // SAFETY: [GIL] no reference is kept over a call into Python.
+    unsafe { &mut *(&raw mut CALLBACKS) }
+}
+
+fn register<'a>(_: (), func: Borrowed<'a>, args: Args<'a>, kwargs: Kwargs<'a>) -> PyResult<Owned> {
+    // SAFETY: [ARGS]
+    if unsafe { PyCallable_Check(func.ob()) } == 0 {
+        bail!(PyExc_TypeError, "the first argument must be callable");
+    }
+    let kwargs = if kwargs.is_empty() { None } else { Some(kwargs.to_dict()?) };
+    callbacks().push(Some(Callback { func: func.to_owned(), args: args.to_tuple()?, kwargs }));
+    Ok(func.to_owned())
+}
+
+fn run(_: ()) -> PyResult<()> {
+    run_all();
+    Ok(())
+}
+
+/// Calls everything registered, and forgets it. Exceptions are reported as unraisable.
+fn run_all() {
+    while let Some(entry) = callbacks().pop() {
+        let Some(c) = entry else { continue };
+        // SAFETY: [OWN] the entry is held here.
+        unsafe {
+            let r = PyObject_Call(c.func.as_ptr(), c.args.as_ptr(), c.kwargs.as_ref().map_or(null_mut(), |k| k.as_ptr()));
+            if r.is_null() {
+                PyErr_FormatUnraisable(c"Exception ignored in atexit callback %R".as_ptr(), c.func.as_ptr());
+            } else {
+                Py_DECREF(r);
+            }
+        }
+    }
+}
+
+fn clear(_: ()) -> PyResult<()> {
+    drop(core::mem::take(callbacks()));
+    Ok(())
+}
+
+fn unregister(_: (), func: Borrowed<'_>) -> PyResult<()> {
+    let mut i = callbacks().len();
+    while i > 0 {
+        i -= 1;
+        let Some(Some(entry)) = callbacks().get(i) else { continue };
+        let candidate = entry.func.clone();
+        // SAFETY: [ARGS] the comparison may run code that changes the table.
+        let equal = unsafe { PyObject_RichCompareBool(func.ob(), candidate.as_ptr(), Py_EQ) };
+        check_status(equal)?;
+        if equal == 1
+            && let Some(slot) = callbacks().get_mut(i)
+            && slot.as_ref().is_some_and(|c| c.func.as_ptr() == candidate.as_ptr())
+        {
+            let old = slot.take();
+            drop(old);
+        }
+    }
+    callbacks().retain(Option::is_some);
+    Ok(())
+}
+
+fn ncallbacks(_: ()) -> PyResult<isize> {
+    Ok(callbacks().iter().filter(|c| c.is_some()).count() as isize)
+}
+
+methods! {
+    static METHODS = [
+        raw "register", PyMethodDefPointer { PyCFunctionFastWithKeywords: register_entry }, METH_FASTCALL | METH_KEYWORDS,
+            "register($module, func, /, *args, **kwargs)\n--\n\nRegister a function to be called at exit; returns it.";
+        "_clear($module, /)" => clear, "Forget all registered functions.";
+        "unregister($module, func, /)" => unregister, "Forget a function, however often it was registered.";
+        "_run_exitfuncs($module, /)" => run, "Call all registered functions now.";
+        "_ncallbacks($module, /)" => ncallbacks, "How many functions are registered.";
+    ];
+}
+
+unsafe extern "C" fn register_entry(slf: *mut PyObject, args: *const *mut PyObject, n: Py_ssize_t, kw: *mut PyObject) -> *mut PyObject {
+    if n == 0 {
+        return Err::<Owned, _>(raise!(PyExc_TypeError, "register() takes at least 1 argument (0 given)")).into_c();
+    }
+    const SIG: taipan_clinic::Signature<3> = taipan_clinic::Signature::parse("register($module, func, /, *args, **kwargs)");
+    // SAFETY: [ARGS]
+    unsafe { taipan_clinic::invoke::call_fast::<_, 3>(register, &SIG.erase(), slf, args, n, kw) }
+}
+
+fn exec(_: Borrowed<'_>) -> PyResult<()> {
+    Ok(())
+}
+
+module! {
+    /// Entry point.
+    pub fn PyInit_atexit = "atexit", "Functions to be called when the interpreter exits.", methods: METHODS, exec: exec;
+}
+
+/// Calls what is registered; the lifecycle calls it first thing at finalisation.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyAtExit_Call() {
+    run_all();
+}

@@ -1,0 +1,11 @@
+//! The native modules of functional and collection tools: itertools, _functools, _operator, _collections, _abc, _weakref,
+//! atexit, gc, and their like. One file a module.
+
+#![allow(clippy::missing_safety_doc, reason = "module entry points follow the contract of PEP 489")]
+
+pub mod abc;
+pub mod atexit;
+pub mod errno;
+pub mod gcmodule;
+pub mod stat;
+pub mod weakref;

@@ -1,0 +1,315 @@
+//! What the parser and the diagnosing parser have in common: the tokens, the options, the
+//! warnings, and the making of errors.
+
+use bumpalo::Bump;
+
+use crate::ast::{Range, TypeIgnore};
+use crate::error::{ErrorKind, Location, SyntaxError, Warning, WarningCategory};
+use crate::literals::{InvalidEscape, LiteralError};
+use crate::source::{Decoder, find_byte};
+use crate::token::{Tok, Token};
+use crate::tokenizer::Tokenizer;
+
+/// The start rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// A file.
+    Exec,
+    /// One interactive statement.
+    Single,
+    /// An expression.
+    Eval,
+    /// A signature type comment.
+    FuncType,
+}
+
+/// Settings of a parse.
+#[derive(Clone, Copy)]
+pub struct Options<'o> {
+    /// The name of the file, for messages.
+    pub filename: &'o str,
+    /// The minor version whose syntax is allowed (`ast.parse(feature_version=...)`).
+    pub feature_version: u8,
+    /// Keep type comments.
+    pub type_comments: bool,
+    /// `from __future__ import barry_as_FLUFL` is in force.
+    pub barry_as_flufl: bool,
+    /// An early end of the input is an error of its own (`PyCF_ALLOW_INCOMPLETE_INPUT`).
+    pub allow_incomplete_input: bool,
+    /// The end of an interactive input doesn't end its blocks (`PyCF_DONT_IMPLY_DEDENT`).
+    pub dont_imply_dedent: bool,
+    /// How long decimal numbers may be; 0 for no limit (`sys.set_int_max_str_digits`).
+    pub int_max_str_digits: usize,
+    /// How much native stack may be used, in bytes.
+    pub stack_size: usize,
+    /// Decodes encodings other than UTF-8, Latin-1 and ASCII.
+    pub decoder: Option<Decoder<'o>>,
+    /// Finds the code point of a name in `\N{...}`.
+    pub lookup_name: Option<&'o dyn Fn(&str) -> Option<u32>>,
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Options {
+            filename: "<string>",
+            feature_version: 13,
+            type_comments: false,
+            barry_as_flufl: false,
+            allow_incomplete_input: false,
+            dont_imply_dedent: false,
+            int_max_str_digits: 4300,
+            stack_size: 4 << 20,
+            decoder: None,
+            lookup_name: None,
+        }
+    }
+}
+
+/// Why an action can't make its node.
+#[derive(Debug)]
+pub(crate) enum ActionError {
+    /// A literal without a value, and its token.
+    Literal(LiteralError, Token),
+    /// The same in a format specifier, where CPython lets the `UnicodeDecodeError` out.
+    FormatSpec(LiteralError),
+    /// str and bytes literals side by side.
+    MixedLiterals,
+}
+
+/// A text position before which nothing has been used of the native stack.
+#[derive(Clone, Copy)]
+pub(crate) struct StackLimit(usize);
+
+impl StackLimit {
+    /// The limit for using so many bytes from here on.
+    #[inline(never)]
+    pub fn new(size: usize) -> StackLimit {
+        StackLimit(stack_pointer().saturating_sub(size))
+    }
+
+    /// Has so much been used?
+    #[inline(always)]
+    pub fn exceeded(self) -> bool {
+        stack_pointer() < self.0
+    }
+}
+
+/// About where the native stack is.
+#[inline(always)]
+fn stack_pointer() -> usize {
+    let here = 0u8;
+    std::hint::black_box(&raw const here) as usize
+}
+
+/// See the module.
+pub(crate) struct Core<'a, 'o> {
+    pub arena: &'a Bump,
+    pub options: &'o Options<'o>,
+    pub mode: Mode,
+    pub tok: Tokenizer<'a>,
+    pub tokens: Vec<Token>,
+    pub type_ignores: Vec<TypeIgnore<'a>>,
+    /// Something has been read since the last end of interactive input.
+    parsing_started: bool,
+    pub barry: bool,
+    /// Warnings about escapes; the tokenizer has those about numbers.
+    pub warnings: Vec<Warning>,
+    /// The second pass, which doesn't warn again.
+    pub second_pass: bool,
+    pub stack_limit: StackLimit,
+}
+
+impl<'a, 'o> Core<'a, 'o> {
+    pub fn new(arena: &'a Bump, mode: Mode, options: &'o Options<'o>, mut tok: Tokenizer<'a>) -> Self {
+        tok.type_comments = options.type_comments;
+        Core {
+            arena,
+            options,
+            mode,
+            tok,
+            tokens: Vec::with_capacity(64),
+            type_ignores: Vec::new(),
+            parsing_started: false,
+            barry: options.barry_as_flufl,
+            warnings: Vec::new(),
+            second_pass: false,
+            stack_limit: StackLimit::new(options.stack_size),
+        }
+    }
+
+    /// All warnings, in the order of their tokens.
+    pub fn take_warnings(&mut self) -> Vec<Warning> {
+        let mut warnings = std::mem::take(&mut self.tok.warnings);
+        warnings.append(&mut self.warnings);
+        warnings.sort_by_key(|warning| warning.token_start);
+        warnings
+    }
+
+    /// Add a token to `tokens`.
+    #[inline]
+    pub fn fill(&mut self) {
+        let mut token = self.tok.next_token();
+        if token.kind == Tok::TYPE_IGNORE || self.mode == Mode::Single {
+            token = self.special_token(token);
+        }
+        self.tokens.push(token);
+    }
+
+    /// Skip and record `type: ignore` comments; let an interactive input end with a newline.
+    #[cold]
+    fn special_token(&mut self, mut token: Token) -> Token {
+        while token.kind == Tok::TYPE_IGNORE {
+            let text = self.tok.text(&token);
+            let tag = self.arena.alloc_str(&String::from_utf8_lossy(text));
+            self.type_ignores.push(TypeIgnore { lineno: self.tok.lineno, tag });
+            token = self.tok.next_token();
+        }
+        if self.mode == Mode::Single && token.kind == Tok::ENDMARKER && self.parsing_started {
+            token.kind = Tok::NEWLINE;
+            self.parsing_started = false;
+            if self.tok.indent() > 0 && !self.options.dont_imply_dedent {
+                self.tok.dedent_all();
+            }
+        } else {
+            self.parsing_started = true;
+        }
+        token
+    }
+
+    /// The identifier that a NAME token is.
+    #[inline]
+    pub fn identifier(&self, token: &Token) -> &'a str {
+        let text = self.tok.text(token);
+        if token.nonascii {
+            return self.nonascii_identifier(text);
+        }
+        // SAFETY: the tokenizer has found only ASCII bytes in it.
+        unsafe { std::str::from_utf8_unchecked(text) }
+    }
+
+    #[cold]
+    fn nonascii_identifier(&self, text: &'a [u8]) -> &'a str {
+        let text = std::str::from_utf8(text).unwrap_or("");
+        match crate::unicode::normalize(text) {
+            None => text,
+            Some(normal) => self.arena.alloc_str(&normal),
+        }
+    }
+
+    /// The text of a type comment.
+    pub fn type_comment(&self, token: &Token) -> &'a str {
+        let text = self.tok.text(token);
+        match std::str::from_utf8(text) {
+            Ok(text) => text,
+            Err(_) => self.arena.alloc_str(&String::from_utf8_lossy(text)),
+        }
+    }
+
+    // ---- errors -------------------------------------------------------------------------------
+
+    /// An error with a place. Columns are byte offsets plus one; an end column that isn't positive
+    /// is passed on as it is.
+    pub fn error_at(
+        &self,
+        kind: ErrorKind,
+        (lineno, col): (i32, i32),
+        (end_lineno, end_col): (i32, i32),
+        msg: String,
+    ) -> SyntaxError {
+        let text = self.error_line(lineno);
+        let offset = byte_offset_to_character_offset(text, col);
+        let end_offset =
+            if end_col > 0 { byte_offset_to_character_offset(text, end_col) } else { end_col };
+        let location = Location {
+            lineno,
+            offset,
+            text: Some(String::from_utf8_lossy(text).into_owned()),
+            end: Some((end_lineno, end_offset)),
+            text_from_file: self.mode == Mode::Exec && !self.tok.interactive,
+        };
+        SyntaxError { kind, msg, location: Some(location) }
+    }
+
+    /// An error whose place is a range.
+    pub fn error_in_range(&self, range: Range, msg: impl Into<String>) -> SyntaxError {
+        self.error_at(
+            ErrorKind::Syntax,
+            (range.lineno as i32, range.col_offset as i32 + 1),
+            (range.end_lineno as i32, range.end_col_offset as i32 + 1),
+            msg.into(),
+        )
+    }
+
+    /// The line that an error message shows.
+    fn error_line(&self, lineno: i32) -> &[u8] {
+        let tok = &self.tok;
+        if !tok.interactive && tok.lineno as i32 <= lineno && tok.inp > tok.buf_start {
+            return &tok.buf[tok.line_start.min(tok.inp)..tok.inp];
+        }
+        let raw = tok.raw.strip_suffix(b"\0").unwrap_or(tok.raw);
+        let mut line = raw;
+        for _ in 1..lineno {
+            match find_byte(line, b'\n') {
+                Some(newline) if raw.len() - line.len() + newline < tok.inp => line = &line[newline + 1..],
+                _ => break,
+            }
+        }
+        &line[..find_byte(line, b'\n').unwrap_or(line.len())]
+    }
+
+    /// Record the warning about an invalid escape sequence in the text of a token.
+    #[cold]
+    pub fn warn_invalid_escape(&mut self, token: &Token, text: &[u8], invalid: InvalidEscape) {
+        // A string that is parsed again gives no second warning; its place in the buffer tells.
+        let place = (text.as_ptr() as usize).wrapping_sub(self.tok.buf.as_ptr() as usize);
+        let token_start = place.wrapping_add(invalid.at) as u32;
+        if self.second_pass || self.warnings.iter().any(|warning| warning.token_start == token_start) {
+            return;
+        }
+        let c = text.get(invalid.at).copied().unwrap_or(b'?');
+        if matches!(token.kind, Tok::FSTRING_MIDDLE | Tok::FSTRING_END) && matches!(c, b'{' | b'}') {
+            // The tokenizer has warned.
+            return;
+        }
+        let octal = matches!(c, b'4'..=b'7');
+        let msg = if octal {
+            let digits = &text[invalid.at..text.len().min(invalid.at + 3)];
+            format!("invalid octal escape sequence '\\{}'", String::from_utf8_lossy(digits))
+        } else {
+            format!("invalid escape sequence '\\{}'", c as char)
+        };
+        let before = &text[..invalid.at];
+        let newlines = before.iter().filter(|&&c| c == b'\n').count() as i32;
+        let lineno = token.lineno as i32 + newlines;
+        let col = match before.iter().rposition(|&c| c == b'\n') {
+            Some(newline) => (invalid.at - newline - 1) as i32,
+            None => {
+                let token_text = self.tok.text(token);
+                let quote = token_text.first().copied().unwrap_or(0);
+                let is_quote = |c: &&u8| matches!(c, b'"' | b'\'');
+                let leading = token_text.iter().take_while(is_quote);
+                let quotes = leading.filter(|&&c| c == quote).count() as i32;
+                token.col_offset + invalid.expanded_at as i32 + quotes
+            }
+        };
+        let error = self.error_at(ErrorKind::Syntax, (lineno, col), (lineno, col + 2), msg.clone());
+        let category = if self.options.feature_version >= 12 {
+            WarningCategory::Syntax
+        } else {
+            WarningCategory::Deprecation
+        };
+        let lineno = lineno as u32;
+        self.warnings.push(Warning { category, msg, lineno, error, token_start });
+    }
+}
+
+/// How many characters the first `offset` bytes of a line are, where a character that is cut off
+/// counts, and so does what would come after the end.
+fn byte_offset_to_character_offset(line: &[u8], offset: i32) -> i32 {
+    let offset = offset.max(0) as usize;
+    if offset <= line.len() {
+        String::from_utf8_lossy(&line[..offset]).chars().count() as i32
+    } else {
+        String::from_utf8_lossy(line).chars().count() as i32 + 1
+    }
+}

@@ -106,7 +106,7 @@ pub(crate) struct Core<'a, 'o> {
     pub arena: &'a Bump,
     pub options: &'o Options<'o>,
     pub mode: Mode,
-    pub tok: Tokenizer<'a>,
+    pub tok: Tokenizer<'a, 'o>,
     pub tokens: Vec<Token>,
     pub type_ignores: Vec<TypeIgnore<'a>>,
     /// Something has been read since the last end of interactive input.
@@ -120,7 +120,7 @@ pub(crate) struct Core<'a, 'o> {
 }
 
 impl<'a, 'o> Core<'a, 'o> {
-    pub fn new(arena: &'a Bump, mode: Mode, options: &'o Options<'o>, mut tok: Tokenizer<'a>) -> Self {
+    pub fn new(arena: &'a Bump, mode: Mode, options: &'o Options<'o>, mut tok: Tokenizer<'a, 'o>) -> Self {
         tok.type_comments = options.type_comments;
         Core {
             arena,

@@ -22,6 +22,7 @@ pub use tokenizer::{TokenInfo, TokenizerIter};
 pub use unicode::is_printable;
 
 use bumpalo::Bump;
+use tokenizer::Tokenizer;
 
 /// A tree, and what else its source has told.
 pub struct Parsed<'a> {
@@ -43,20 +44,30 @@ pub fn parse<'a>(
     let filename: &'a str = arena.alloc_str(options.filename);
     let exec = mode == Mode::Exec;
     let fail = |error| Failure { error, warnings: Vec::new() };
-    let decoded = match source {
+    let (tok, encoding) = match source {
+        Source::Interactive(reader) => {
+            let mut tok = Tokenizer::from_reader(arena, filename, Box::new(reader));
+            tok.interactive = true;
+            (tok, None)
+        }
+
         Source::Utf8(text) => {
             let buf = source::translate_newlines(arena, text, exec);
-            source::Decoded { buf, raw: buf, encoding: None }
+            (Tokenizer::from_buffer(arena, filename, buf, buf), None)
         }
-        Source::Bytes(text) => source::decode(arena, text, exec, options.decoder).map_err(fail)?,
-        Source::File(text) => source::decode(arena, text, true, options.decoder).map_err(fail)?,
-        Source::Interactive(_) => todo!(),
+        Source::Bytes(text) => {
+            let decoded = source::decode(arena, text, exec, options.decoder).map_err(fail)?;
+            (Tokenizer::from_buffer(arena, filename, decoded.buf, decoded.raw), decoded.encoding)
+        }
+        Source::File(text) => {
+            let decoded = source::decode(arena, text, true, options.decoder).map_err(fail)?;
+            (Tokenizer::from_file(arena, filename, decoded.buf, decoded.raw), decoded.encoding)
+        }
     };
-    let tok = tokenizer::Tokenizer::from_buffer(arena, filename, decoded.buf, decoded.raw);
     let mut parser = parser::Parser::new(arena, mode, options, tok);
     match parser.parse() {
         Ok(module) => {
-            Ok(Parsed { module, warnings: parser.core.take_warnings(), encoding: decoded.encoding })
+            Ok(Parsed { module, warnings: parser.core.take_warnings(), encoding })
         }
         Err(parser::Fail) => {
             let token = parser.core.tokens[parser.core.tokens.len() - 1];

@@ -53,7 +53,7 @@ pub(crate) struct Parser<'a, 'o> {
 }
 
 impl<'a, 'o> Parser<'a, 'o> {
-    pub fn new(arena: &'a Bump, mode: Mode, options: &'o Options<'o>, tok: Tokenizer<'a>) -> Self {
+    pub fn new(arena: &'a Bump, mode: Mode, options: &'o Options<'o>, tok: Tokenizer<'a, 'o>) -> Self {
         Parser {
             core: Core::new(arena, mode, options, tok),
             pos: 0,

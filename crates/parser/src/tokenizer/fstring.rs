@@ -4,7 +4,7 @@
 use super::{Done, EOF, MAX_EXPR_NESTING, MAXFSTRINGLEVEL, Mode, Tokenizer};
 use crate::token::{Tok, Token};
 
-impl Tokenizer<'_> {
+impl Tokenizer<'_, '_> {
     /// FSTRING_START; the prefix and the first quote have been read.
     pub(super) fn fstring_start(&mut self, quote: u8) -> Token {
         self.first_lineno = self.lineno;

@@ -6,7 +6,7 @@ use crate::token::{Tok, Token};
 /// Where tabs stop.
 const TABSIZE: u32 = 8;
 
-impl Tokenizer<'_> {
+impl Tokenizer<'_, '_> {
     /// Measure the indentation of a new line. Tells whether the line is blank, or gives the token
     /// of an error. Blocks that begin or end are left in `pendin`.
     pub(super) fn indentation(&mut self) -> Result<bool, Token> {

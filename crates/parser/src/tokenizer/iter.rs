@@ -31,7 +31,7 @@ pub struct TokenInfo<'t> {
 /// With `extra_tokens`, comments and insignificant newlines are tokens too, operators are all of
 /// the kind OP, and malformed tokens are let through where `tokenize` always has.
 pub struct TokenizerIter {
-    tok: Tokenizer<'static>,
+    tok: Tokenizer<'static, 'static>,
     done: bool,
     last_lineno: u32,
     /// A byte offset in the current line and the characters before it, to go on from.
@@ -47,7 +47,7 @@ impl TokenizerIter {
         // SAFETY: the arena is on the heap, is dropped after `tok`, and nothing that `tok` gives
         // out with the lifetime 'static leaves this module.
         let arena_ref: &'static Bump = unsafe { &*(&*arena as *const Bump) };
-        let mut tok = Tokenizer::from_reader(arena_ref, "<string>", &[], reader);
+        let mut tok = Tokenizer::from_reader(arena_ref, "<string>", reader);
         tok.extra_tokens = extra_tokens;
         tok.compact = true;
         TokenizerIter { tok, done: false, last_lineno: 0, columns: (0, 0, 0), _arena: arena }

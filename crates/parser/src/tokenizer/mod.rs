@@ -104,24 +104,24 @@ impl Mode {
 }
 
 /// Where lines come from when the buffer is used up.
-enum Input<'a> {
+enum Input<'r> {
     /// Nowhere: the buffer has them all.
     Buffer,
     /// The same, with each line still to be checked.
     File,
     /// A reader, with prompts or without.
-    Reader(Box<dyn LineReader + 'a>),
+    Reader(Box<dyn LineReader + 'r>),
 }
 
 /// The tokenizer's state.
-pub(crate) struct Tokenizer<'a> {
+pub(crate) struct Tokenizer<'a, 'r> {
     arena: &'a Bump,
     /// All that has been read. A NUL that isn't counted in `limit` follows unless there is a reader.
     pub buf: &'a [u8],
     limit: usize,
     /// The lines for error messages.
     pub raw: &'a [u8],
-    input: Input<'a>,
+    input: Input<'r>,
     pub filename: &'a str,
     /// Next character.
     pub cur: usize,
@@ -153,6 +153,8 @@ pub(crate) struct Tokenizer<'a> {
     pub extra_tokens: bool,
     comment_newline: bool,
     implicit_newline: bool,
+    /// Why the reader gives no more lines.
+    reader_done: Option<Done>,
     /// There are prompts, so an empty line ends a statement.
     pub interactive: bool,
     /// A statement has begun: the second prompt.
@@ -201,8 +203,8 @@ fn is_identifier_char(c: i32) -> bool {
     c >= 0 && matches!(CLASS[(c & 0xff) as usize], Class::Name | Class::Digit)
 }
 
-impl<'a> Tokenizer<'a> {
-    fn new(arena: &'a Bump, filename: &'a str, buf: &'a [u8], raw: &'a [u8], input: Input<'a>) -> Self {
+impl<'a, 'r> Tokenizer<'a, 'r> {
+    fn new(arena: &'a Bump, filename: &'a str, buf: &'a [u8], raw: &'a [u8], input: Input<'r>) -> Self {
         let bottom = Mode {
             in_string: false,
             curly_bracket_depth: 0,
@@ -248,6 +250,7 @@ impl<'a> Tokenizer<'a> {
             extra_tokens: false,
             comment_newline: false,
             implicit_newline: false,
+            reader_done: None,
             interactive: false,
             continuation: false,
             compact: false,
@@ -266,15 +269,21 @@ impl<'a> Tokenizer<'a> {
         Tokenizer::new(arena, filename, buf, raw, Input::File)
     }
 
-    /// A tokenizer of the lines that a reader gives, after those in `buf`, which it gave before.
-    pub fn from_reader(
-        arena: &'a Bump,
-        filename: &'a str,
-        buf: &'a [u8],
-        reader: Box<dyn LineReader + 'a>,
-    ) -> Self {
-        let mut tok = Tokenizer::new(arena, filename, buf, buf, Input::Reader(reader));
-        tok.limit = buf.len();
+    /// A tokenizer of the lines that a reader gives.
+    pub fn from_reader(arena: &'a Bump, filename: &'a str, reader: Box<dyn LineReader + 'r>) -> Self {
+        Tokenizer::new(arena, filename, &[], &[], Input::Reader(reader))
+    }
+
+    /// A tokenizer of the same source, from its beginning. Lines that have been read aren't asked
+    /// for again.
+    pub fn restart(self) -> Self {
+        let mut tok = Tokenizer::new(self.arena, self.filename, self.buf, self.raw, self.input);
+        tok.limit = self.limit;
+        tok.reader_done = self.reader_done;
+        tok.type_comments = self.type_comments;
+        tok.interactive = self.interactive;
+        tok.continuation = self.continuation;
+        tok.implicit_newline = self.implicit_newline;
         tok
     }
 
@@ -377,28 +386,27 @@ impl<'a> Tokenizer<'a> {
             self.done = Done::Eof;
             return false;
         };
-        if self.interactive_stop {
+        if self.interactive_stop && self.reader_done.is_none() {
             self.done = Done::InteractStop;
             return false;
         }
-        let line = match reader.readline(self.continuation) {
-            Line::Text(line) => line,
-            Line::Interrupt => {
-                self.done = Done::Interrupt;
-                return false;
+        let mut text = Vec::new();
+        if self.reader_done.is_none() {
+            match reader.readline(self.continuation) {
+                Line::Text(line) if line.is_empty() => self.reader_done = Some(Done::Eof),
+                Line::Text(line) => text = line,
+                Line::Interrupt => self.reader_done = Some(Done::Interrupt),
+                Line::Failed => {
+                    self.error = Some(SyntaxError::bare(ErrorKind::Callback, ""));
+                    self.reader_done = Some(Done::Error);
+                }
             }
-            Line::Failed => {
-                self.done = Done::Error;
-                self.error = Some(SyntaxError::bare(ErrorKind::Callback, ""));
-                return false;
-            }
-        };
-        self.continuation = true;
-        if line.is_empty() {
-            self.done = Done::Eof;
+        }
+        if let Some(done) = self.reader_done {
+            self.done = done;
             return false;
         }
-        let mut text = line;
+        self.continuation = true;
         if self.interactive && find_byte(&text, b'\r').is_some() {
             let translated = crate::source::translate_newlines(self.arena, &text, false);
             text = translated[..translated.len() - 1].to_vec();

@@ -21,7 +21,7 @@ const HEX: Radix = Radix { name: "hexadecimal", digits: |c| c.is_ascii_hexdigit(
 const OCTAL: Radix = Radix { name: "octal", digits: |c| matches!(c, b'0'..=b'7') };
 const BINARY: Radix = Radix { name: "binary", digits: |c| matches!(c, b'0' | b'1') };
 
-impl Tokenizer<'_> {
+impl Tokenizer<'_, '_> {
     /// A number; its first digit has been read.
     #[inline]
     pub(super) fn number_token(&mut self) -> Token {

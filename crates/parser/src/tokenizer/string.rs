@@ -3,7 +3,7 @@
 use super::{Done, EOF, Tokenizer};
 use crate::token::{Tok, Token};
 
-impl Tokenizer<'_> {
+impl Tokenizer<'_, '_> {
     /// A string; its first quote has been read.
     pub(super) fn string_token(&mut self, quote: u8) -> Token {
         self.first_lineno = self.lineno;

@@ -7,5 +7,8 @@ pub mod abc;
 pub mod atexit;
 pub mod errno;
 pub mod gcmodule;
+pub mod itertools;
+pub mod operator;
 pub mod stat;
+pub mod support;
 pub mod weakref;

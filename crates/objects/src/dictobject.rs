@@ -1,1 +1,0 @@
-//! `dict`, its views and iterators; key-sharing tables; managed instance dictionaries.

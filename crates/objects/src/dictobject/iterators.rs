@@ -22,7 +22,7 @@ pub struct dictiterobject {
 pub(crate) unsafe fn dictiter_new(dict: *mut PyDictObject, itertype: *mut PyTypeObject) -> *mut PyObject {
     // SAFETY: [ARGS]
     unsafe {
-        let di: *mut dictiterobject = gc_new(itertype).cast();
+        let di: *mut dictiterobject = gc_new(itertype);
         if di.is_null() {
             return null_mut();
         }

@@ -9,14 +9,6 @@ use core::ffi::{c_int, c_void};
 
 /// The class's instances keep their attributes inline.
 pub const Py_TPFLAGS_INLINE_VALUES: core::ffi::c_ulong = 1 << 2;
-/// The class's instances have the pointer to their weak references in front of them.
-pub const Py_TPFLAGS_MANAGED_WEAKREF: core::ffi::c_ulong = 1 << 3;
-/// The class's instances have the pointer to their dict in front of them.
-pub const Py_TPFLAGS_MANAGED_DICT: core::ffi::c_ulong = 1 << 4;
-/// Where that pointer is, in bytes from the object.
-pub const MANAGED_DICT_OFFSET: isize = -24;
-/// Where the list of weak references is.
-pub const MANAGED_WEAKREF_OFFSET: isize = -32;
 
 /// The keys that instances of a heap type share.
 ///

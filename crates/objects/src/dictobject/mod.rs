@@ -8,15 +8,28 @@ pub mod methods;
 pub mod views;
 pub mod watchers;
 
-pub use capi::*;
-pub use iterators::*;
+pub use capi::{
+    PyDict_Clear, PyDict_Contains, PyDict_Copy, PyDict_DelItem, PyDict_GetItemRef, PyDict_GetItemWithError,
+    PyDict_Items, PyDict_Merge, PyDict_New, PyDict_Next, PyDict_SetItem, PyDict_Size, PyDict_Update, _PyDict_LoadGlobal,
+    _PyDict_SetItem_LockHeld, _PyDict_SetItem_Take2,
+};
+pub(crate) use capi::dict_new_presized;
+pub use iterators::{
+    PyDictIterItem_Type, PyDictIterKey_Type, PyDictIterValue_Type, PyDictRevIterItem_Type, PyDictRevIterKey_Type,
+    PyDictRevIterValue_Type,
+};
+pub(crate) use iterators::dictiter_new;
 pub use keys::*;
-pub use managed::*;
-pub use methods::*;
-pub use views::*;
+pub use managed::{
+    _PyInlineValuesSize, _PyObject_InitInlineValues, _PyObject_MaterializeManagedDict,
+    _PyObject_StoreInstanceAttribute, _PyObject_TryGetInstanceAttribute, PyObject_ClearManagedDict,
+    PyObject_GenericGetDict, PyObject_VisitManagedDict, cached_keys, inline_values, managed_dict_pointer,
+};
+pub use methods::{PyDict_Type, dict_iter};
+pub use views::{PyDictItems_Type, PyDictKeys_Type, PyDictValues_Type, _PyDictViewObject, _PyDictView_New};
 pub use watchers::*;
 
-use crate::gc::{gc_is_tracked, gc_new, gc_track};
+use crate::gc::{gc_new, gc_track, is_tracked as gc_is_tracked};
 use core::ptr::null_mut;
 use taipan_abi::*;
 
@@ -144,7 +157,7 @@ pub(crate) unsafe fn new_dict(
             mp = FREE_DICTS[NUM_FREE_DICTS];
             _Py_NewReference(mp.cast());
         } else {
-            mp = gc_new(&raw mut PyDict_Type).cast();
+            mp = gc_new(&raw mut PyDict_Type);
             if mp.is_null() {
                 dictkeys_decref(keys);
                 if free_values_on_failure {

@@ -32,7 +32,7 @@ pub unsafe extern "C" fn _PyDictView_New(dict: *mut PyObject, tp: *mut PyTypeObj
             let _ = raise!(PyExc_TypeError, "{}() requires a dict argument, not '{}'", tp_name(tp), type_name(dict));
             return null_mut();
         }
-        let dv: *mut _PyDictViewObject = gc_new(tp).cast();
+        let dv: *mut _PyDictViewObject = gc_new(tp);
         if dv.is_null() {
             return null_mut();
         }

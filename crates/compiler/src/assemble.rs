@@ -318,7 +318,8 @@ pub(crate) fn make_code_object(cfg: &Cfg, parts: Parts<'_, '_>) -> CodeObject {
         argcount: meta.posonlyargcount + meta.argcount,
         posonlyargcount: meta.posonlyargcount,
         kwonlyargcount: meta.kwonlyargcount,
-        stacksize: layout.stacksize,
+        // A frame has room for one value at least.
+        stacksize: layout.stacksize.max(1),
         flags,
         code: emit_code(&instrs, units as usize),
         consts: consts.iter().map(|id| pool.get(*id).clone()).collect::<Vec<Const>>(),

@@ -24,7 +24,6 @@ pub mod future;
 pub mod instruction_sequence;
 pub mod names;
 pub mod opcode;
-pub mod printable;
 pub mod symtable;
 pub mod unparse;
 

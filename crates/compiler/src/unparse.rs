@@ -7,7 +7,7 @@ use taipan_parser::ast::*;
 
 use crate::error::{Recursion, Result};
 use crate::fold::int_to_big;
-use crate::printable::is_printable;
+use taipan_parser::is_printable;
 
 /// How tightly an expression binds; a looser one in a tighter place gets parentheses.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,0 +1,414 @@
+//! Prints code objects in a canonical form, or digests of it.
+//!
+//!     codedump [-O | -OO] [-v] FILE       the dump of one file
+//!     codedump --digests < LIST           path, digests at -O0, -O and -OO of each file listed
+//!     codedump --check DIGESTS            verifies recorded digests of the files below
+//!                                         the directory TAIPAN_CPYTHON_SOURCE
+//!     codedump --bench LIST               seconds to compile the files listed, sources in memory
+
+use std::fmt::Write as _;
+use std::io::{BufRead, Write as _};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use bumpalo::Bump;
+use sha2::{Digest, Sha256};
+use taipan_compiler::opcode::{CACHES, EXTENDED_ARG, OPCODE_NAMES};
+use taipan_compiler::unparse::{repr_complex, repr_float, repr_str};
+use taipan_compiler::{CodeObject, CompileError, Const, ErrorKind, Options, Str, compile};
+use taipan_parser::{Mode, Source};
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut out, b| {
+        let _ = write!(out, "{b:02x}");
+        out
+    })
+}
+
+fn hex_strs(strs: &[Str]) -> String {
+    strs.iter().map(|s| hex(s.as_bytes())).collect::<Vec<_>>().join(" ")
+}
+
+/// The canonical dump: one line an item, strings and bytes in hexadecimal.
+fn dump(code: &CodeObject, out: &mut String) {
+    let _ = writeln!(
+        out,
+        "code {} {} {} {} {} {} {} {}",
+        hex(code.name.as_bytes()),
+        hex(code.qualname.as_bytes()),
+        code.argcount,
+        code.posonlyargcount,
+        code.kwonlyargcount,
+        code.stacksize,
+        code.flags,
+        code.firstlineno
+    );
+    let _ = writeln!(out, "names {}", hex_strs(&code.names));
+    let _ = writeln!(out, "locals {}", hex_strs(&code.localsplusnames));
+    let _ = writeln!(out, "kinds {}", hex(&code.localspluskinds));
+    let _ = writeln!(out, "bytecode {}", hex(&code.code));
+    let _ = writeln!(out, "linetable {}", hex(&code.linetable));
+    let _ = writeln!(out, "exceptiontable {}", hex(&code.exceptiontable));
+    for c in &code.consts {
+        let _ = writeln!(out, "const {}", const_text(c));
+        if let Const::Code(code) = c {
+            dump(code, out);
+        }
+    }
+    out.push_str("end\n");
+}
+
+fn big_text(b: &taipan_compiler::BigInt) -> String {
+    taipan_compiler::digits_to_big(b.negative, &b.digits).to_string()
+}
+
+fn const_text(c: &Const) -> String {
+    match c {
+        Const::None => "None".into(),
+        Const::True => "True".into(),
+        Const::False => "False".into(),
+        Const::Ellipsis => "Ellipsis".into(),
+        Const::Int(i) => format!("int {i}"),
+        Const::BigInt(b) => format!("int {}", big_text(b)),
+        Const::Float(f) => format!("float {}", float_text(*f)),
+        Const::Complex { real, imag } => format!("complex {} {}", float_text(*real), float_text(*imag)),
+        Const::Str(s) => format!("str {}", hex(s.as_bytes())),
+        Const::Bytes(b) => format!("bytes {}", hex(b)),
+        Const::Tuple(items) => {
+            format!("tuple ({})", items.iter().map(const_text).collect::<Vec<_>>().join(", "))
+        }
+        Const::FrozenSet(items) => {
+            let mut items: Vec<String> = items.iter().map(const_text).collect();
+            items.sort();
+            format!("frozenset ({})", items.join(", "))
+        }
+        Const::Code(_) => "code".into(),
+    }
+}
+
+fn float_text(f: f64) -> String {
+    // The sign and payload of a NaN are not a compiler's business.
+    if f.is_nan() { "nan".into() } else { format!("{:016x}", f.to_bits()) }
+}
+
+/// The locations of a code object's code units.
+fn positions(code: &CodeObject) -> Vec<String> {
+    let mut out = Vec::new();
+    let mut bytes = code.linetable.iter().map(|b| u32::from(*b)).peekable();
+    let mut line = code.firstlineno;
+    fn varint(bytes: &mut dyn Iterator<Item = u32>) -> i32 {
+        let (mut value, mut shift) = (0, 0);
+        for b in bytes {
+            value |= (b & 63) << shift;
+            shift += 6;
+            if b & 64 == 0 {
+                break;
+            }
+        }
+        value as i32
+    }
+    fn signed(bytes: &mut dyn Iterator<Item = u32>) -> i32 {
+        let v = varint(bytes);
+        if v & 1 != 0 { -(v >> 1) } else { v >> 1 }
+    }
+    while let Some(first) = bytes.next() {
+        let form = (first >> 3) & 15;
+        let length = (first & 7) + 1;
+        let text = match form {
+            15 => "None None None None".to_owned(),
+            14 => {
+                line += signed(&mut bytes);
+                let end_line = line + varint(&mut bytes);
+                let column = varint(&mut bytes) - 1;
+                let end = varint(&mut bytes) - 1;
+                let show = |c: i32| if c < 0 { "None".to_owned() } else { c.to_string() };
+                format!("{line} {end_line} {} {}", show(column), show(end))
+            }
+            13 => {
+                line += signed(&mut bytes);
+                format!("{line} {line} None None")
+            }
+            10..=12 => {
+                line += form as i32 - 10;
+                let column = bytes.next().unwrap_or(0);
+                let end = bytes.next().unwrap_or(0);
+                format!("{line} {line} {column} {end}")
+            }
+            _ => {
+                let second = bytes.next().unwrap_or(0);
+                let column = form << 3 | second >> 4;
+                format!("{line} {line} {column} {}", column + (second & 15))
+            }
+        };
+        for _ in 0..length {
+            out.push(text.clone());
+        }
+    }
+    out
+}
+
+/// A dump to read: an instruction a line, with its location.
+fn dump_verbose(code: &CodeObject, out: &mut String) {
+    let _ = writeln!(
+        out,
+        "code {} {} argcounts {} {} {} stacksize {} flags {:#x} firstlineno {}",
+        repr_str(code.name.as_bytes()),
+        repr_str(code.qualname.as_bytes()),
+        code.argcount,
+        code.posonlyargcount,
+        code.kwonlyargcount,
+        code.stacksize,
+        code.flags,
+        code.firstlineno
+    );
+    for (i, name) in code.names.iter().enumerate() {
+        let _ = writeln!(out, "  name {i} {}", repr_str(name.as_bytes()));
+    }
+    for (i, (name, kind)) in code.localsplusnames.iter().zip(&code.localspluskinds).enumerate() {
+        let _ = writeln!(out, "  local {i} {} {kind:#x}", repr_str(name.as_bytes()));
+    }
+    for (i, c) in code.consts.iter().enumerate() {
+        let _ = writeln!(out, "  const {i} {}", const_repr(c));
+    }
+    let positions = positions(code);
+    let mut i = 0;
+    let mut extended = 0;
+    while i < code.code.len() / 2 {
+        let (op, arg) = (u16::from(code.code[2 * i]), u32::from(code.code[2 * i + 1]) | extended);
+        extended = if op == EXTENDED_ARG { arg << 8 } else { 0 };
+        let position = positions.get(i).map_or("?", |p| p);
+        let _ = writeln!(out, "  {i} {} {arg} @ {position}", OPCODE_NAMES[op as usize]);
+        i += 1 + CACHES[op as usize] as usize;
+    }
+    let _ = writeln!(out, "  linetable {}", hex(&code.linetable));
+    let _ = writeln!(out, "  exceptiontable {}", hex(&code.exceptiontable));
+    for c in &code.consts {
+        if let Const::Code(code) = c {
+            dump_verbose(code, out);
+        }
+    }
+}
+
+fn const_repr(c: &Const) -> String {
+    let list = |items: &[Const]| items.iter().map(const_repr).collect::<Vec<_>>().join(", ");
+    match c {
+        Const::Int(i) => i.to_string(),
+        Const::BigInt(b) => big_text(b),
+        Const::Float(f) => repr_float(*f),
+        Const::Complex { real, imag } => repr_complex(*real, *imag),
+        Const::Str(s) => repr_str(s.as_bytes()),
+        Const::Bytes(b) => format!("bytes {}", hex(b)),
+        Const::Tuple(items) => format!("({})", list(items)),
+        Const::FrozenSet(items) => {
+            let mut items: Vec<String> = items.iter().map(const_repr).collect();
+            items.sort();
+            format!("frozenset({})", items.join(", "))
+        }
+        Const::Code(code) => format!("<code {}>", repr_str(code.name.as_bytes())),
+        other => const_text(other),
+    }
+}
+
+fn error_name(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::SyntaxError | ErrorKind::CompilerSyntaxError => "SyntaxError",
+        ErrorKind::RecursionError => "RecursionError",
+        ErrorKind::SystemError => "SystemError",
+        ErrorKind::RuntimeError => "RuntimeError",
+        ErrorKind::ValueError => "ValueError",
+        ErrorKind::OverflowError => "OverflowError",
+        ErrorKind::TypeError => "TypeError",
+    }
+}
+
+fn error_text(e: &CompileError) -> String {
+    match e.location {
+        Some(l) => format!(
+            "error {} {} {} {} {} {}\n",
+            error_name(e.kind),
+            l.lineno,
+            l.col_offset + 1,
+            l.end_lineno,
+            l.end_col_offset + 1,
+            e.message
+        ),
+        None => format!("error {} {}\n", error_name(e.kind), e.message),
+    }
+}
+
+fn parse_error_text(e: &taipan_parser::SyntaxError) -> String {
+    let name = match e.kind {
+        taipan_parser::ErrorKind::Syntax => "SyntaxError".to_owned(),
+        taipan_parser::ErrorKind::Indentation => "IndentationError".to_owned(),
+        taipan_parser::ErrorKind::Tab => "TabError".to_owned(),
+        other => format!("{other:?}"),
+    };
+    match &e.location {
+        Some(l) => {
+            let (end_line, end) = l.end.unwrap_or((0, 0));
+            format!("error {name} {} {} {end_line} {end} {}\n", l.lineno, l.offset, e.msg)
+        }
+        None => format!("error {name} {}\n", e.msg),
+    }
+}
+
+fn lookup_name(name: &str) -> Option<u32> {
+    NAMES.get_or_init(load_names).get(&name.to_uppercase()).copied()
+}
+
+static NAMES: std::sync::OnceLock<std::collections::HashMap<String, u32>> = std::sync::OnceLock::new();
+
+/// Names of characters, if a file with them (`name TAB code point in hexadecimal`) is given.
+fn load_names() -> std::collections::HashMap<String, u32> {
+    let Ok(path) = std::env::var("TAIPAN_UNICODE_NAMES") else { return Default::default() };
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    text.lines()
+        .filter_map(|line| {
+            let (name, code) = line.split_once('\t')?;
+            Some((name.to_owned(), u32::from_str_radix(code, 16).ok()?))
+        })
+        .collect()
+}
+
+fn with_code<R>(source: &[u8], optimize: u8, f: impl FnOnce(Result<&CodeObject, String>) -> R) -> R {
+    let arena = Bump::new();
+    let options =
+        taipan_parser::Options { filename: "file", lookup_name: Some(&lookup_name), ..Default::default() };
+    let parsed = match taipan_parser::parse(&arena, Source::Bytes(source), Mode::Exec, &options) {
+        Ok(parsed) => parsed,
+        Err(failure) => return f(Err(parse_error_text(&failure.error))),
+    };
+    let options = Options { optimize, ..Options::new("file") };
+    let compiled = compile(&parsed.module, &arena, &options);
+    match compiled.code {
+        Ok(code) => f(Ok(&code)),
+        Err(e) => f(Err(error_text(&e))),
+    }
+}
+
+fn digest(source: &[u8], optimize: u8) -> String {
+    let text = with_code(source, optimize, |code| match code {
+        Ok(code) => {
+            let mut out = String::new();
+            dump(code, &mut out);
+            out
+        }
+        Err(text) => text,
+    });
+    hex(&Sha256::digest(text.as_bytes())[..8])
+}
+
+fn check(digests: &str) -> ExitCode {
+    let Ok(root) = std::env::var("TAIPAN_CPYTHON_SOURCE") else {
+        eprintln!("NOT RUN: TAIPAN_CPYTHON_SOURCE doesn't name the directory of CPython 3.13.5's source");
+        return ExitCode::from(2);
+    };
+    let text = match std::fs::read_to_string(digests) {
+        Ok(text) => text,
+        Err(e) => {
+            eprintln!("{digests}: {e}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let (mut good, mut bad, mut missing) = (0, 0, 0);
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let mut fields = line.split('\t');
+        let Some(path) = fields.next() else { continue };
+        let Ok(source) = std::fs::read(format!("{root}/{path}")) else {
+            println!("missing {path}");
+            missing += 1;
+            continue;
+        };
+        for (optimize, expected) in fields.enumerate() {
+            if digest(&source, optimize as u8) == expected {
+                good += 1;
+            } else {
+                println!("differs at optimisation level {optimize}: {path}");
+                bad += 1;
+            }
+        }
+    }
+    println!("{good} code objects identical, {bad} different, {missing} files missing");
+    if bad + missing == 0 && good > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn bench(list: &str) {
+    let sources: Vec<Vec<u8>> = std::fs::read_to_string(list)
+        .unwrap_or_default()
+        .lines()
+        .filter_map(|path| std::fs::read(path).ok())
+        .collect();
+    let size: usize = sources.iter().map(Vec::len).sum();
+    for _ in 0..3 {
+        let (mut parsing, mut compiling) = (0.0, 0.0);
+        let mut arena = Bump::new();
+        for source in &sources {
+            arena.reset();
+            let start = Instant::now();
+            let options = taipan_parser::Options::default();
+            let parsed = taipan_parser::parse(&arena, Source::Bytes(source), Mode::Exec, &options);
+            let middle = Instant::now();
+            parsing += (middle - start).as_secs_f64();
+            if let Ok(parsed) = parsed {
+                std::hint::black_box(compile(&parsed.module, &arena, &Options::new("file")).code.is_ok());
+                compiling += middle.elapsed().as_secs_f64();
+            }
+        }
+        println!(
+            "{} files, {size} bytes: parse {parsing:.3} s, compile {compiling:.3} s, total {:.3} s",
+            sources.len(),
+            parsing + compiling
+        );
+    }
+}
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match args.first().map(String::as_str) {
+        Some("--digests") => {
+            for path in std::io::stdin().lock().lines().map_while(Result::ok) {
+                match std::fs::read(&path) {
+                    Ok(source) => {
+                        let d: Vec<String> = (0..3).map(|o| digest(&source, o)).collect();
+                        println!("{path}\t{}", d.join("\t"));
+                        let _ = std::io::stdout().flush();
+                    }
+                    Err(e) => println!("{path}\t{e}"),
+                }
+            }
+            ExitCode::SUCCESS
+        }
+        Some("--check") => check(args.get(1).map_or("cpython-tests/code-digests.tsv", |s| s)),
+        Some("--bench") => {
+            bench(args.get(1).map_or("", |s| s));
+            ExitCode::SUCCESS
+        }
+        _ => {
+            let (mut optimize, mut verbose, mut file) = (0, false, None);
+            for arg in &args {
+                match arg.as_str() {
+                    "-O" => optimize = 1,
+                    "-OO" => optimize = 2,
+                    "-v" => verbose = true,
+                    _ => file = Some(arg),
+                }
+            }
+            let Some(Ok(source)) = file.map(std::fs::read) else {
+                eprintln!("usage: codedump [-O | -OO] [-v] FILE | --digests | --check [FILE] | --bench LIST");
+                return ExitCode::FAILURE;
+            };
+            with_code(&source, optimize, |code| match code {
+                Ok(code) => {
+                    let mut out = String::new();
+                    if verbose { dump_verbose(code, &mut out) } else { dump(code, &mut out) }
+                    print!("{out}");
+                    ExitCode::SUCCESS
+                }
+                Err(text) => {
+                    print!("{text}");
+                    ExitCode::FAILURE
+                }
+            })
+        }
+    }
+}

@@ -5,7 +5,9 @@
 
 pub mod abc;
 pub mod atexit;
+pub mod collections;
 pub mod errno;
+pub mod functools;
 pub mod gcmodule;
 pub mod itertools;
 pub mod operator;

@@ -24,7 +24,6 @@ unsafe extern "C" {
     pub fn _PyObject_MakeTpCall(tstate: *mut PyThreadState, callable: *mut PyObject, args: *const *mut PyObject, nargs: Py_ssize_t, keywords: *mut PyObject) -> *mut PyObject;
     pub fn _Py_CheckFunctionResult(tstate: *mut PyThreadState, callable: *mut PyObject, result: *mut PyObject, where_: *const c_char) -> *mut PyObject;
     pub fn _PyObject_FunctionStr(op: *mut PyObject) -> *mut PyObject;
-    pub fn PyMethod_New(func: *mut PyObject, self_: *mut PyObject) -> *mut PyObject;
     pub fn _PyNamespace_New(dict: *mut PyObject) -> *mut PyObject;
     pub fn _PySuper_Lookup(tp: *mut PyTypeObject, obj: *mut PyObject, name: *mut PyObject, method: *mut c_int) -> *mut PyObject;
     // objects: dict, set
@@ -60,6 +59,17 @@ unsafe extern "C" {
     pub fn _Py_HashDouble(inst: *mut PyObject, v: f64) -> Py_hash_t;
     pub fn _Py_HashPointer(p: *const c_void) -> Py_hash_t;
     pub fn _Py_HashBytes(p: *const c_void, len: Py_ssize_t) -> Py_hash_t;
+    // objects: unicode's writer and number formatting; abstract
+    pub fn _PyUnicodeWriter_Init(writer: *mut _PyUnicodeWriter);
+    pub fn _PyUnicodeWriter_WriteStr(writer: *mut _PyUnicodeWriter, s: *mut PyObject) -> c_int;
+    pub fn _PyUnicodeWriter_WriteASCIIString(writer: *mut _PyUnicodeWriter, s: *const c_char, len: Py_ssize_t) -> c_int;
+    pub fn _PyUnicodeWriter_Finish(writer: *mut _PyUnicodeWriter) -> *mut PyObject;
+    pub fn _PyUnicodeWriter_Dealloc(writer: *mut _PyUnicodeWriter);
+    pub fn _PyLong_FormatAdvancedWriter(writer: *mut _PyUnicodeWriter, op: *mut PyObject, spec: *mut PyObject, start: Py_ssize_t, end: Py_ssize_t) -> c_int;
+    pub fn _PyFloat_FormatAdvancedWriter(writer: *mut _PyUnicodeWriter, op: *mut PyObject, spec: *mut PyObject, start: Py_ssize_t, end: Py_ssize_t) -> c_int;
+    pub fn _PyComplex_FormatAdvancedWriter(writer: *mut _PyUnicodeWriter, op: *mut PyObject, spec: *mut PyObject, start: Py_ssize_t, end: Py_ssize_t) -> c_int;
+    pub fn _PyUnicode_TransformDecimalAndSpaceToASCII(s: *mut PyObject) -> *mut PyObject;
+    pub fn _PySequence_IterSearch(seq: *mut PyObject, op: *mut PyObject, operation: c_int) -> Py_ssize_t;
     // objects: list, tuple, weakref, generators' helpers
     pub fn _PyList_Extend(list: *mut PyListObject, iterable: *mut PyObject) -> *mut PyObject;
     pub fn _PyList_FromArraySteal(src: *const *mut PyObject, n: Py_ssize_t) -> *mut PyObject;

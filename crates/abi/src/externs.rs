@@ -56,6 +56,8 @@ unsafe extern "C" {
     pub fn _PyLong_Multiply(a: *mut PyLongObject, b: *mut PyLongObject) -> *mut PyObject;
     pub fn _PyLong_FromByteArray(bytes: *const u8, n: usize, little_endian: c_int, is_signed: c_int) -> *mut PyObject;
     pub fn _PyLong_AsByteArray(v: *mut PyLongObject, bytes: *mut u8, n: usize, little_endian: c_int, is_signed: c_int, with_exceptions: c_int) -> c_int;
+    pub fn _PyLong_FormatWriter(writer: *mut _PyUnicodeWriter, obj: *mut PyObject, base: c_int, alternate: c_int) -> c_int;
+    pub fn _PyLong_Format(obj: *mut PyObject, base: c_int) -> *mut PyObject;
     pub fn _Py_HashDouble(inst: *mut PyObject, v: f64) -> Py_hash_t;
     pub fn _Py_HashPointer(p: *const c_void) -> Py_hash_t;
     pub fn _Py_HashBytes(p: *const c_void, len: Py_ssize_t) -> Py_hash_t;

@@ -27,3 +27,4 @@ pub use layout::{
 };
 pub use ownership::{AsObject, Borrowed, Owned};
 pub use refcount::*;
+pub use va_list::VaListTag;

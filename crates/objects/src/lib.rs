@@ -42,6 +42,7 @@ pub mod pystrtod;
 pub mod rangeobject;
 pub mod setobject;
 pub mod sliceobject;
+pub mod stringlib;
 pub mod structmember;
 pub mod structseq;
 pub mod superobject;

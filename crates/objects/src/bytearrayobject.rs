@@ -183,16 +183,11 @@ fn replace_range(op: Borrowed<'_, PyByteArrayObject>, lo: usize, hi: usize, new:
             let less = gone - new.len();
             if lo == 0 {
                 // Deleting at the front only moves the start.
-                (*op.as_ptr()).ob_start = (*op.as_ptr()).ob_start.add(less);
-                (*op.as_ptr()).ob_base.ob_size -= less as isize;
-                let kept = n - less;
-                if kept == 0 || kept < (*op.as_ptr()).ob_alloc as usize / 2 {
-                    // Give memory back when most of it is unused.
-                    (*op.as_ptr()).ob_base.ob_size += 1;
-                    if let Err(e) = resize(op, kept) {
-                        (*op.as_ptr()).ob_base.ob_size = kept as isize;
-                        return Err(e);
-                    }
+                let b = op.as_ptr();
+                (*b).ob_start = (*b).ob_start.add(less);
+                if let Err(e) = resize(op, n - less) {
+                    (*b).ob_start = (*b).ob_start.sub(less);
+                    return Err(e);
                 }
             } else {
                 let d = data(p);

@@ -423,7 +423,7 @@ unsafe extern "C" fn formatteriter_next(op: *mut PyObject) -> *mut PyObject {
         let t = text_of((*it).str);
         let part = |r: Range<usize>| -> PyResult<Owned> { Ok(from_text(t.slice(r.start, r.end))?.into_object()) };
         let markup = &mut (*it).markup;
-        let run = || -> PyResult<Option<Owned>> {
+        let mut run = || -> PyResult<Option<Owned>> {
             let Some(piece) = markup.next(t)? else { return Ok(None) };
             let literal = part(piece.literal)?;
             let (name, spec, conversion) = match piece.field {
@@ -449,7 +449,7 @@ unsafe extern "C" fn fieldnameiter_next(op: *mut PyObject) -> *mut PyObject {
         let it = op.cast::<fieldnameiterobject>();
         let t = text_of((*it).str);
         let field = &mut (*it).field;
-        let run = || -> PyResult<Option<Owned>> {
+        let mut run = || -> PyResult<Option<Owned>> {
             let Some(step) = field.next(t)? else { return Ok(None) };
             let (attribute, value) = match step {
                 Step::Attribute(r) => (Py_True(), from_text(t.slice(r.start, r.end))?.into_object()),

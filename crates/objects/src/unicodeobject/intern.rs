@@ -1,7 +1,7 @@
 //! Interned strings: one object for each content, found by a table of our own that owns no references.
 
-use super::layout::*;
 use super::compare::{unicode_eq, unicode_hash};
+use super::layout::{StrObj, Text, empty, interned, latin1_char, set_interned, text_of};
 use core::ffi::c_char;
 use taipan_abi::*;
 

@@ -2,7 +2,9 @@
 
 use super::args::*;
 use super::layout::*;
-use super::ops::*;
+use super::ops::{
+    count_slice, fast_items, find_slice, pad, partition, replace, rsplit, split, splitlines, strip_chars, strip_space, tailmatch,
+};
 use super::{case, format, translate, writer::Writer};
 use crate::{slice_method, with_units};
 use core::ffi::c_char;

@@ -22,6 +22,7 @@ pub use methods::repr;
 pub use writer::Writer;
 
 use crate::typeobject::TYPE_INIT;
+use crate::with_units;
 use core::ptr::null_mut;
 use layout::*;
 use taipan_abi::*;

@@ -6,6 +6,10 @@ use core::ffi::{CStr, c_char, c_int};
 use core::ptr::null_mut;
 use taipan_abi::*;
 
+unsafe extern "C" {
+    fn PyLong_AsInt(op: *mut PyObject) -> c_int;
+}
+
 /// Flag `-`: pad on the right.
 pub const F_LJUST: u8 = 1;
 /// Flag `+`: always write a sign.

@@ -2,7 +2,9 @@
 
 use super::layout::*;
 use super::writer::Writer;
-use crate::formatter_unicode::*;
+use crate::formatter_unicode::{
+    _PyComplex_FormatAdvancedWriter, _PyFloat_FormatAdvancedWriter, _PyLong_FormatAdvancedWriter, _PyUnicode_FormatAdvancedWriter,
+};
 use crate::typeobject::TYPE_INIT;
 use crate::unicodectype::to_decimal;
 use core::ops::Range;

@@ -85,6 +85,19 @@ layout! {
     struct PyStopIterationObject { base: PyBaseExceptionObject, value: Ob }
     struct PyNameErrorObject { base: PyBaseExceptionObject, name: Ob }
     struct PyAttributeErrorObject { base: PyBaseExceptionObject, obj: Ob, name: Ob }
+    /// A built-in function or method.
+    struct PyCFunctionObject { ob_base: PyObject, m_ml: *mut crate::PyMethodDef, m_self: Ob, m_module: Ob, m_weakreflist: Ob, vectorcall: Option<vectorcallfunc> }
+    /// A built-in method that is told its defining class.
+    struct PyCMethodObject { func: PyCFunctionObject, mm_class: *mut PyTypeObject }
+    /// What the specialising interpreter remembers about a class.
+    struct _specialization_cache { getitem: Ob, getitem_version: u32, init: Ob }
+    /// A class made at run time; its `PyMemberDef`s (one for each of `__slots__`) follow.
+    struct PyHeapTypeObject {
+        ht_type: PyTypeObject, as_async: crate::PyAsyncMethods, as_number: crate::PyNumberMethods,
+        as_mapping: crate::PyMappingMethods, as_sequence: crate::PySequenceMethods, as_buffer: crate::PyBufferProcs,
+        ht_name: Ob, ht_slots: Ob, ht_qualname: Ob, ht_cached_keys: *mut c_void, ht_module: Ob,
+        _ht_tpname: *mut c_char, _spec_cache: _specialization_cache,
+    }
     /// The writer that `_PyUnicodeWriter_*` functions fill.
     struct _PyUnicodeWriter { buffer: Ob, data: *mut c_void, kind: c_int, maxchar: u32, size: Py_ssize_t, pos: Py_ssize_t, min_length: Py_ssize_t, min_char: u32, overallocate: u8, readonly: u8 }
 }
@@ -122,4 +135,7 @@ check! {
     PyImportErrorObject: 104;
     PyUnicodeErrorObject: 112;
     _PyUnicodeWriter: 56;
+    PyCFunctionObject: 56, vectorcall @ 48;
+    PyCMethodObject: 64;
+    PyHeapTypeObject: 928, ht_name @ 856, ht_cached_keys @ 880, _ht_tpname @ 896;
 }

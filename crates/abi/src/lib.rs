@@ -24,6 +24,7 @@ pub use layout::{
     PyStopIterationObject, PySyntaxErrorObject, PySystemExitObject, PyThreadState, PyTracebackObject,
     PyUnicodeErrorObject, PyWeakReference, _PyManagedBufferObject, _PyStackChunk, PyCapsuleObject,
     _PyNamespaceObject, PyInstanceMethodObject, PySuperObject, PyPropertyObject, PyInterpreterState, _PyUnicodeWriter,
+    PyCFunctionObject, PyCMethodObject, PyHeapTypeObject, _specialization_cache,
 };
 pub use ownership::{AsObject, Borrowed, Owned};
 pub use refcount::*;

@@ -1,1 +1,0 @@
-//! Operations on any object: generic attributes, repr, str, comparison, hash, truth; None, NotImplemented, Ellipsis machinery.

@@ -6,11 +6,6 @@ use core::ffi::{c_char, c_int, c_void};
 use core::ptr::null_mut;
 use taipan_abi::*;
 
-/// Where the managed dict's pointer lies, relative to the object.
-pub const MANAGED_DICT_OFFSET: isize = -24;
-/// Where the managed list of weak references lies, relative to the object.
-pub const MANAGED_WEAKREF_OFFSET: isize = -32;
-
 /// The managed dict, NULL while the values are inline or nobody has asked for it.
 ///
 /// # Safety

@@ -118,8 +118,8 @@ pub(crate) unsafe fn dict_set(dict: *mut PyObject, key: *mut PyObject, value: *m
 #[inline]
 pub(crate) unsafe fn gc_new<T>(tp: *mut PyTypeObject) -> PyResult<*mut T> {
     // SAFETY: [ARGS]
-    let p = unsafe { _PyObject_GC_New(tp) };
-    if p.is_null() { Err(raised()) } else { Ok(p.cast()) }
+    let p = unsafe { crate::gc::gc_new::<T>(tp) };
+    if p.is_null() { Err(raised()) } else { Ok(p) }
 }
 
 /// Starts collection of a fully initialised object and hands its reference over.
@@ -130,7 +130,7 @@ pub(crate) unsafe fn gc_new<T>(tp: *mut PyTypeObject) -> PyResult<*mut T> {
 pub(crate) unsafe fn gc_track<T>(op: *mut T) -> Owned {
     // SAFETY: [ARGS]
     unsafe {
-        PyObject_GC_Track(op.cast());
+        crate::gc::gc_track(op.cast());
         Owned::from_owned(op.cast())
     }
 }
@@ -153,6 +153,15 @@ pub(crate) unsafe fn text_of(op: *mut PyObject) -> String {
         }
         String::from_utf8_lossy(core::slice::from_raw_parts(p.cast(), size as usize)).into_owned()
     }
+}
+
+/// A C string for an error message.
+///
+/// # Safety
+/// `p` is NUL-terminated.
+pub(crate) unsafe fn c_text<'a>(p: *const c_char) -> std::borrow::Cow<'a, str> {
+    // SAFETY: [ARGS]
+    unsafe { core::ffi::CStr::from_ptr(p).to_string_lossy() }
 }
 
 // ---- reference counts ----------------------------------------------------------------------------------------------
@@ -375,12 +384,12 @@ pub unsafe extern "C" fn PyObject_CallFinalizer(op: *mut PyObject) {
         let tp = (*op).ob_type;
         let Some(finalize) = (*tp).tp_finalize else { return };
         let gc = (*tp).tp_flags & Py_TPFLAGS_HAVE_GC != 0;
-        if gc && PyObject_GC_IsFinalized(op) != 0 {
+        if gc && crate::gc::is_finalized(op) {
             return;
         }
         finalize(op);
         if gc {
-            crate::gc::set_finalized(op);
+            crate::gc::set_finalized(op, true);
         }
     }
 }

@@ -1,1 +1,0 @@
-//! Descriptors: methods, members, getsets, slot wrappers, mappingproxy, property.

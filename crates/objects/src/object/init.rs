@@ -1,0 +1,59 @@
+//! The built-in types of this crate, in the order in which they are made ready.
+
+use crate::typeobject::init_builtin_type;
+use taipan_abi::*;
+
+/// A list of static types.
+pub struct TypeList(&'static [*mut PyTypeObject]);
+// SAFETY: addresses of statics; what they point to is guarded by the GIL.
+unsafe impl Sync for TypeList {}
+
+unsafe extern "C" {
+    static mut _PyBufferWrapper_Type: PyTypeObject;
+    static mut _PyMethodWrapper_Type: PyTypeObject;
+}
+
+/// The static types that `init_types` makes ready, bases before derived types. Other crates' types and those that are
+/// initialised elsewhere (exceptions) are not here.
+pub static STATIC_TYPES: TypeList = TypeList(&[
+    &raw mut PyBaseObject_Type,
+    &raw mut PyType_Type,
+    // types, descriptors, functions
+    &raw mut PyMethodDescr_Type,
+    &raw mut PyClassMethodDescr_Type,
+    &raw mut PyMemberDescr_Type,
+    &raw mut PyGetSetDescr_Type,
+    &raw mut PyWrapperDescr_Type,
+    &raw mut _PyMethodWrapper_Type,
+    &raw mut PyDictProxy_Type,
+    &raw mut PyProperty_Type,
+    &raw mut PySuper_Type,
+    &raw mut PyCFunction_Type,
+    &raw mut PyCMethod_Type,
+    &raw mut PyModule_Type,
+    &raw mut PyModuleDef_Type,
+    &raw mut _PyBufferWrapper_Type,
+    &raw mut _PyNone_Type,
+    &raw mut _PyNotImplemented_Type,
+]);
+
+/// Makes one static type ready.
+///
+/// # Safety
+/// [GIL] `tp` is a static type whose bases are ready.
+pub unsafe fn init_static_type(tp: *mut PyTypeObject) -> PyResult<()> {
+    // SAFETY: [ARGS]
+    unsafe { init_builtin_type(tp) }
+}
+
+/// Makes all types of [`STATIC_TYPES`] ready.
+///
+/// # Safety
+/// [GIL] called once, before any other object is used.
+pub unsafe fn init_types() -> PyResult<()> {
+    for &tp in STATIC_TYPES.0 {
+        // SAFETY: [ARGS]
+        unsafe { init_builtin_type(tp)? };
+    }
+    Ok(())
+}

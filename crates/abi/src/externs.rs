@@ -26,6 +26,16 @@ unsafe extern "C" {
     pub fn _PyObject_FunctionStr(op: *mut PyObject) -> *mut PyObject;
     pub fn _PyNamespace_New(dict: *mut PyObject) -> *mut PyObject;
     pub fn _PySuper_Lookup(tp: *mut PyTypeObject, obj: *mut PyObject, name: *mut PyObject, method: *mut c_int) -> *mut PyObject;
+    pub fn _PyObject_RealIsInstance(inst: *mut PyObject, cls: *mut PyObject) -> c_int;
+    pub fn _PyObject_RealIsSubclass(derived: *mut PyObject, cls: *mut PyObject) -> c_int;
+    pub fn _PySequence_IterSearch(seq: *mut PyObject, obj: *mut PyObject, operation: c_int) -> Py_ssize_t;
+    pub fn _PyMemoryView_FromBufferProc(v: *mut PyObject, flags: c_int, bufferproc: getbufferproc) -> *mut PyObject;
+    pub fn _PyImport_ResolveNameWithPackageContext(name: *const c_char) -> *const c_char;
+    pub fn _PyImport_ImportlibModuleRepr(interp: *mut PyInterpreterState, module: *mut PyObject) -> *mut PyObject;
+    pub fn _PyObject_SetManagedDict(op: *mut PyObject, new_dict: *mut PyObject) -> c_int;
+    pub fn _PyDict_DetachFromObject(dict: *mut PyDictObject, op: *mut PyObject) -> c_int;
+    pub fn _PyObject_IsInstanceDictEmpty(op: *mut PyObject) -> c_int;
+    pub fn _Py_union_type_or(left: *mut PyObject, right: *mut PyObject) -> *mut PyObject;
     // objects: dict, set
     pub fn _PyDict_GetItem_KnownHash(dict: *mut PyObject, key: *mut PyObject, hash: Py_hash_t) -> *mut PyObject;
     pub fn _PyDict_SetItem_KnownHash(dict: *mut PyObject, key: *mut PyObject, value: *mut PyObject, hash: Py_hash_t) -> c_int;
@@ -86,6 +96,7 @@ unsafe extern "C" {
     pub fn _PyErr_BadInternalCall(file: *const c_char, line: c_int);
     pub fn _PyErr_StackItemToExcInfoTuple(err_info: *mut _PyErr_StackItem) -> *mut PyObject;
     // python: pystate, ceval
+    pub fn PySys_Audit(event: *const c_char, format: *const c_char, ...) -> c_int;
     pub fn _Py_HandlePending(tstate: *mut PyThreadState) -> c_int;
     pub fn _PyEval_GetBuiltin(name: *mut PyObject) -> *mut PyObject;
     pub fn _PyFunction_Vectorcall(func: *mut PyObject, stack: *const *mut PyObject, nargsf: usize, kwnames: *mut PyObject) -> *mut PyObject;

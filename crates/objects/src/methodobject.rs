@@ -63,10 +63,10 @@ unsafe fn function_error(func: Ob, message: impl FnOnce(&str) -> String) -> Rais
 macro_rules! vectorcalls {
     ($( $(#[$m:meta])* $name:ident keywords $kw:literal |$func:ident, $args:ident, $n:ident, $kwnames:ident| $body:expr; )*) => { $(
         $(#[$m])*
+        #[allow(unused_variables, reason = "not every convention looks at its arguments")]
         pub(crate) unsafe extern "C" fn $name($func: Ob, $args: *const Ob, nargsf: usize, $kwnames: Ob) -> Ob {
             // SAFETY: [ARGS] called by the vectorcall protocol; the flags say which member of the union is set.
             unsafe {
-                #[allow(unused_variables, reason = "not every convention looks at it")]
                 let $n = PyVectorcall_NARGS(nargsf);
                 if !$kw && !$kwnames.is_null() && PyTuple_GET_SIZE($kwnames) != 0 {
                     let _ = function_error($func, |f| format!("{f} takes no keyword arguments"));

@@ -183,7 +183,7 @@ unsafe extern "C" fn module_clear(op: Ob) -> c_int {
 
 unsafe extern "C" fn module_repr(op: Ob) -> Ob {
     // SAFETY: [ARGS]
-    unsafe { _PyImport_ImportlibModuleRepr(op) }
+    unsafe { _PyImport_ImportlibModuleRepr((*current_tstate()).interp, op) }
 }
 
 // ---- attribute access ----------------------------------------------------------------------------------------------
@@ -578,7 +578,8 @@ pub unsafe extern "C" fn PyModule_Create2(def: *mut PyModuleDef, version: c_int)
 unsafe fn create_slot(def: *mut PyModuleDef, name: *const c_char) -> PyResult<(*mut c_void, bool)> {
     // SAFETY: [ARGS] the slots end with zero.
     unsafe {
-        let (mut create, mut executes, mut interpreters, mut gil) = (null_mut(), false, false, false);
+        let mut create: *mut c_void = null_mut();
+        let (mut executes, mut interpreters, mut gil) = (false, false, false);
         let mut slot = (*def).m_slots;
         while !slot.is_null() && (*slot).slot != 0 {
             match (*slot).slot {

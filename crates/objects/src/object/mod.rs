@@ -10,9 +10,13 @@ pub mod attr;
 pub mod init;
 pub mod singletons;
 
-pub use attr::*;
+pub use attr::{
+    _PyObject_ComputedDictPointer, _PyObject_GenericGetAttrWithDict, _PyObject_GenericSetAttrWithDict,
+    _PyObject_GetManagedDict, _PyObject_LookupSpecial, _PyObject_SetAttributeErrorContext, PyObject_GenericGetAttr,
+    PyObject_GenericSetAttr, PyObject_GetOptionalAttr, lookup_maybe_method,
+};
 pub use init::{STATIC_TYPES, init_static_type, init_types};
-pub use singletons::*;
+pub use singletons::{_PyNone_Type, _PyNotImplemented_Type};
 
 /// `err_format!(PyExc_TypeError, c"format %R", x)`: `PyErr_Format` whose result is the [`Raised`] to return.
 macro_rules! err_format {
@@ -479,7 +483,7 @@ pub unsafe extern "C" fn PyObject_ASCII(op: *mut PyObject) -> *mut PyObject {
     unsafe {
         let body = || -> PyResult<Owned> {
             let repr = object_repr(op)?;
-            if PyUnicode_MAX_CHAR_VALUE(repr.as_ptr()) < 128 {
+            if PyUnicode_IS_ASCII(repr.as_ptr()) != 0 {
                 return Ok(repr);
             }
             let bytes = own(PyUnicode_AsEncodedString(repr.as_ptr(), c"ascii".as_ptr(), c"backslashreplace".as_ptr()))?;

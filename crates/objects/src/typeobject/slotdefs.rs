@@ -15,6 +15,8 @@ use core::mem::offset_of;
 use core::ptr::null_mut;
 use taipan_abi::*;
 
+type WrapperFn = unsafe extern "C" fn(*mut PyObject, *mut PyObject, *mut c_void) -> *mut PyObject;
+
 macro_rules! offset {
     (tp $slot:ident) => { offset_of!(PyTypeObject, $slot) };
     ($table:ident $methods:ident $slot:ident) => { offset_of!(PyHeapTypeObject, $table) + offset_of!($methods, $slot) };
@@ -24,12 +26,12 @@ macro_rules! function {
     ($f:ident) => { $f as *const () as *mut c_void };
 }
 macro_rules! wrapper {
-    (-) => { (None, 0) };
+    (-) => { (None::<WrapperFn>, 0) };
     (keywords $f:ident) => {
         // SAFETY: the flag tells callers that the function takes keywords.
         (unsafe { core::mem::transmute::<wrapperfunc_kwds, wrapperfunc>(Some($f)) }, PyWrapperFlag_KEYWORDS)
     };
-    ($f:ident) => { (Some($f), 0) };
+    ($f:ident) => { (Some($f as WrapperFn), 0) };
 }
 /// Lines `"method" [place slot] function [wrapper] "signature" "doc";`, `-` for none.
 macro_rules! slotdefs {
@@ -198,7 +200,7 @@ unsafe fn slotptr(tp: *mut PyTypeObject, offset: usize) -> *mut *mut c_void {
 unsafe fn the_only_slot(tp: *mut PyTypeObject, name: *mut PyObject) -> *mut *mut c_void {
     // SAFETY: [ARGS]
     unsafe {
-        let mut only = null_mut();
+        let mut only: *mut *mut c_void = null_mut();
         for i in 0..COUNT {
             if (*def(i)).name_strobj != name {
                 continue;

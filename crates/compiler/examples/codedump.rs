@@ -253,14 +253,14 @@ fn parse_error_text(e: &taipan_parser::SyntaxError) -> String {
 }
 
 fn lookup_name(name: &str) -> Option<u32> {
-    NAMES.get_or_init(load_names).get(&name.to_uppercase()).copied()
+    let load = || load_names(&std::env::var("TAIPAN_UNICODE_NAMES").unwrap_or_default());
+    NAMES.get_or_init(load).get(&name.to_uppercase()).copied()
 }
 
 static NAMES: std::sync::OnceLock<std::collections::HashMap<String, u32>> = std::sync::OnceLock::new();
 
-/// Names of characters, if a file with them (`name TAB code point in hexadecimal`) is given.
-fn load_names() -> std::collections::HashMap<String, u32> {
-    let Ok(path) = std::env::var("TAIPAN_UNICODE_NAMES") else { return Default::default() };
+/// Names of characters from a file (`name TAB code point in hexadecimal`), if there is one.
+fn load_names(path: &str) -> std::collections::HashMap<String, u32> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     text.lines()
         .filter_map(|line| {
@@ -270,10 +270,27 @@ fn load_names() -> std::collections::HashMap<String, u32> {
         .collect()
 }
 
+/// The encodings that test files are in.
+fn decode(bytes: &[u8], encoding: &str) -> Result<String, String> {
+    const KOI8_R: &str = "─│┌┐└┘├┤┬┴┼▀▄█▌▐░▒▓⌠■∙√≈≤≥\u{a0}⌡°²·÷═║╒ё╓╔╕╖╗╘╙╚╛╜╝╞╟╠╡Ё╢╣╤╥╦╧╨╩╪╫╬©\
+        юабцдефгхийклмнопярстужвьызшэщчъЮАБЦДЕФГХИЙКЛМНОПЯРСТУЖВЬЫЗШЭЩЧЪ";
+    let high: Vec<char> = match encoding.to_lowercase().replace('_', "-").as_str() {
+        "latin1" | "latin-1" | "iso-8859-1" | "l1" => ('\u{80}'..='\u{ff}').collect(),
+        "koi8-r" => KOI8_R.chars().collect(),
+        _ => return Err(format!("unknown encoding: {encoding}")),
+    };
+    Ok(bytes.iter().map(|b| if *b < 0x80 { char::from(*b) } else { high[usize::from(*b - 0x80)] }).collect())
+}
+
 fn with_code<R>(source: &[u8], optimize: u8, f: impl FnOnce(Result<&CodeObject, String>) -> R) -> R {
     let arena = Bump::new();
     let options =
-        taipan_parser::Options { filename: "file", lookup_name: Some(&lookup_name), ..Default::default() };
+        taipan_parser::Options {
+            filename: "file",
+            lookup_name: Some(&lookup_name),
+            decoder: Some(&decode),
+            ..Default::default()
+        };
     let parsed = match taipan_parser::parse(&arena, Source::Bytes(source), Mode::Exec, &options) {
         Ok(parsed) => parsed,
         Err(failure) => return f(Err(parse_error_text(&failure.error))),
@@ -310,6 +327,8 @@ fn check(digests: &str) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    let names = digests.replace(".tsv", "-names.tsv");
+    let _ = NAMES.set(load_names(&names));
     let (mut good, mut bad, mut missing) = (0, 0, 0);
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let mut fields = line.split('\t');

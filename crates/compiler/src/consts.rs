@@ -226,6 +226,8 @@ pub struct ConstId(pub u32);
 pub struct ConstPool {
     values: Vec<Const>,
     index: HashIndex,
+    /// A NaN equals but itself: the nodes that NaNs come from.
+    nans: Vec<(usize, ConstId)>,
 }
 
 impl ConstPool {
@@ -238,7 +240,7 @@ impl ConstPool {
 
     /// A pool with the singletons.
     pub fn new() -> ConstPool {
-        let mut pool = ConstPool { values: Vec::new(), index: HashIndex::default() };
+        let mut pool = ConstPool { values: Vec::new(), index: HashIndex::default(), nans: Vec::new() };
         pool.add(Const::None);
         pool.add(Const::True);
         pool.add(Const::False);
@@ -263,6 +265,13 @@ impl ConstPool {
 
     /// The number of a constant of the tree.
     pub fn add_ast(&mut self, value: &Constant<'_>) -> ConstId {
+        match *value {
+            Constant::Float(f) if f.is_nan() => return self.add_nan(value, Const::Float(f)),
+            Constant::Complex { real, imag } if real.is_nan() || imag.is_nan() => {
+                return self.add_nan(value, Const::Complex { real, imag });
+            }
+            _ => {}
+        }
         let hash = hash_ast(value);
         if let Some(position) = self.index.find(hash, |i| self.values[i as usize].same_ast(value)) {
             return ConstId(position);
@@ -286,6 +295,18 @@ impl ConstPool {
         };
         self.values.push(value);
         ConstId(self.index.push(hash))
+    }
+
+    fn add_nan(&mut self, node: &Constant<'_>, value: Const) -> ConstId {
+        let address = std::ptr::from_ref(node) as usize;
+        if let Some((_, id)) = self.nans.iter().find(|nan| nan.0 == address) {
+            return *id;
+        }
+        let hash = value.hash();
+        self.values.push(value);
+        let id = ConstId(self.index.push(hash));
+        self.nans.push((address, id));
+        id
     }
 
     fn items(&mut self, items: &[Constant<'_>]) -> Rc<[Const]> {

@@ -4,6 +4,8 @@
 //!     codedump --digests < LIST           path, digests at -O0, -O and -OO of each file listed
 //!     codedump --check DIGESTS            verifies recorded digests of the files below
 //!                                         the directory TAIPAN_CPYTHON_SOURCE
+//!     codedump --snippets < LIST          the same for lines "s|b MODE FLAGS LEVEL HEX-SOURCE",
+//!                                         errors and warnings in full
 //!     codedump --bench LIST               seconds to compile the files listed, sources in memory
 
 use std::fmt::Write as _;
@@ -245,6 +247,7 @@ fn parse_error_text(e: &taipan_parser::SyntaxError) -> String {
     };
     match &e.location {
         Some(l) => {
+            // Without an end, SyntaxError's attributes are None.
             let (end_line, end) = l.end.unwrap_or((0, 0));
             format!("error {name} {} {} {end_line} {end} {}\n", l.lineno, l.offset, e.msg)
         }
@@ -313,6 +316,59 @@ fn digest(source: &[u8], optimize: u8) -> String {
         Err(text) => text,
     });
     hex(&Sha256::digest(text.as_bytes())[..8])
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    let digits: Vec<u8> = text.bytes().filter_map(|b| (b as char).to_digit(16)).map(|d| d as u8).collect();
+    digits.chunks(2).map(|pair| pair[0] << 4 | pair.get(1).unwrap_or(&0)).collect()
+}
+
+/// The digest or error of a snippet, after its warnings.
+fn snippet(line: &str) -> Option<String> {
+    let mut fields = line.split(' ');
+    let (kind, mode, flags) = (fields.next()?, fields.next()?, fields.next()?.parse().ok()?);
+    let (optimize, source) = (fields.next()?.parse().ok()?, unhex(fields.next()?));
+    let mode = match mode {
+        "exec" => Mode::Exec,
+        "single" => Mode::Single,
+        _ => Mode::Eval,
+    };
+    let arena = Bump::new();
+    let parser_options = taipan_parser::Options {
+        filename: "file",
+        lookup_name: Some(&lookup_name),
+        decoder: Some(&decode),
+        barry_as_flufl: flags & taipan_compiler::flags::CO_FUTURE_BARRY_AS_BDFL != 0,
+        ..Default::default()
+    };
+    let input = if kind == "s" { Source::Utf8(&source) } else { Source::Bytes(&source) };
+    let mut out = String::new();
+    let parsed = match taipan_parser::parse(&arena, input, mode, &parser_options) {
+        Ok(parsed) => parsed,
+        Err(failure) => {
+            for w in &failure.warnings {
+                let _ = write!(out, "warning {} {}; ", w.lineno, w.msg);
+            }
+            return Some(out + &parse_error_text(&failure.error));
+        }
+    };
+    for w in &parsed.warnings {
+        let _ = write!(out, "warning {} {}; ", w.lineno, w.msg);
+    }
+    let options = Options { optimize, flags, ..Options::new("file") };
+    let compiled = compile(&parsed.module, &arena, &options);
+    for w in &compiled.warnings {
+        let _ = write!(out, "warning {} {}; ", w.location.lineno, w.message);
+    }
+    match &compiled.code {
+        Ok(code) => {
+            let mut text = String::new();
+            dump(code, &mut text);
+            out += &hex(&Sha256::digest(text.as_bytes())[..8]);
+        }
+        Err(e) => out += &error_text(e),
+    }
+    Some(out)
 }
 
 fn check(digests: &str) -> ExitCode {
@@ -394,6 +450,12 @@ fn main() -> ExitCode {
                     }
                     Err(e) => println!("{path}\t{e}"),
                 }
+            }
+            ExitCode::SUCCESS
+        }
+        Some("--snippets") => {
+            for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+                println!("{}", snippet(&line).unwrap_or_default().replace('\n', "\\n"));
             }
             ExitCode::SUCCESS
         }

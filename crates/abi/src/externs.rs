@@ -81,7 +81,6 @@ unsafe extern "C" {
     pub fn _PyFloat_FormatAdvancedWriter(writer: *mut _PyUnicodeWriter, op: *mut PyObject, spec: *mut PyObject, start: Py_ssize_t, end: Py_ssize_t) -> c_int;
     pub fn _PyComplex_FormatAdvancedWriter(writer: *mut _PyUnicodeWriter, op: *mut PyObject, spec: *mut PyObject, start: Py_ssize_t, end: Py_ssize_t) -> c_int;
     pub fn _PyUnicode_TransformDecimalAndSpaceToASCII(s: *mut PyObject) -> *mut PyObject;
-    pub fn _PySequence_IterSearch(seq: *mut PyObject, op: *mut PyObject, operation: c_int) -> Py_ssize_t;
     // objects: list, tuple, weakref, generators' helpers
     pub fn _PyList_Extend(list: *mut PyListObject, iterable: *mut PyObject) -> *mut PyObject;
     pub fn _PyList_FromArraySteal(src: *const *mut PyObject, n: Py_ssize_t) -> *mut PyObject;

@@ -1,7 +1,10 @@
 //! Print the tree of a Python file as `ast.dump(tree, include_attributes=True)` does, or its error.
 //!
 //!     dump [--mode exec|single|eval|func_type] [--type-comments] [--feature-version N]
-//!          [--incomplete] [--utf8] [--warnings] FILE...
+//!          [--incomplete] [--utf8] [--warnings] [--slow]
+//!          [--names FILE] FILE...
+//! `--names` tells the file with the characters of `\\N{...}`, lines of name, tab, hexadecimal code point.
+//!
 //!     dump --batch        for each path on standard input: path, CRC-32 and length of that text
 //!     dump --time N       parse each file N times and print how long it takes
 
@@ -15,6 +18,8 @@ use taipan_parser::{ErrorKind, Failure, Mode, Options, Source, SyntaxError, pars
 fn main() {
     let mut options = Options::default();
     let (mut mode, mut utf8, mut batch, mut warnings, mut time) = (Mode::Exec, false, false, false, 0);
+    let mut slow = false;
+    let mut names = std::collections::HashMap::new();
     let mut files = Vec::new();
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
@@ -35,13 +40,25 @@ fn main() {
             "--utf8" => utf8 = true,
             "--warnings" => warnings = true,
             "--batch" => batch = true,
+            "--slow" => slow = true,
+            "--names" => {
+                let text = std::fs::read_to_string(args.next().unwrap_or_default()).unwrap_or_default();
+                names.extend(text.lines().filter_map(|line| {
+                    let (name, code) = line.split_once('\t')?;
+                    Some((name.to_owned(), u32::from_str_radix(code, 16).ok()?))
+                }));
+            }
             "--time" => time = args.next().and_then(|n| n.parse().ok()).unwrap_or(1),
             _ => files.push(arg),
         }
     }
+    let lookup = |name: &str| names.get(&name.to_ascii_uppercase()).copied();
+    if !names.is_empty() {
+        options.lookup_name = Some(&lookup);
+    }
     if batch {
         for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-            let text = dump_file(&line, mode, utf8, false, &options);
+            let text = dump_file(&line, mode, utf8, false, slow, &options);
             println!("{line}\t{}\t{}", crc32(text.as_bytes()), text.len());
         }
         return;
@@ -51,7 +68,7 @@ fn main() {
     }
     let mut out = std::io::stdout().lock();
     for file in files {
-        let text = dump_file(&file, mode, utf8, warnings, &options);
+        let text = dump_file(&file, mode, utf8, warnings, slow, &options);
         let _ = writeln!(out, "{text}");
     }
 }
@@ -81,11 +98,23 @@ fn measure(files: &[String], times: u32, options: &Options) {
     );
 }
 
-fn dump_file(path: &str, mode: Mode, utf8: bool, warnings: bool, options: &Options) -> String {
+fn dump_file(
+    path: &str,
+    mode: Mode,
+    utf8: bool,
+    warnings: bool,
+    slow: bool,
+    options: &Options,
+) -> String {
     let Ok(source) = std::fs::read(path) else { return format!("can't read {path}") };
     let arena = Bump::new();
     let source = if utf8 { Source::Utf8(&source) } else { Source::Bytes(&source) };
-    let (mut text, list) = match parse(&arena, source, mode, options) {
+    let result = if slow {
+        taipan_parser::parse_slowly(&arena, source, mode, options)
+    } else {
+        parse(&arena, source, mode, options)
+    };
+    let (mut text, list) = match result {
         Ok(parsed) => {
             let mut dump = Dump(String::new());
             dump.module(&parsed.module);

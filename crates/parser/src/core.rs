@@ -176,6 +176,20 @@ impl<'a, 'o> Core<'a, 'o> {
         token
     }
 
+    /// Is there anything but whitespace and comments after what was read?
+    pub fn more_than_one_statement(&self) -> bool {
+        let mut rest = self.tok.rest();
+        loop {
+            let blank = rest.iter().take_while(|c| matches!(c, b' ' | b'\t' | b'\n' | 0x0c)).count();
+            rest = &rest[blank..];
+            match rest.first() {
+                None | Some(0) => return false,
+                Some(b'#') => rest = &rest[find_byte(rest, b'\n').unwrap_or(rest.len())..],
+                Some(_) => return true,
+            }
+        }
+    }
+
     /// The identifier that a NAME token is.
     #[inline]
     pub fn identifier(&self, token: &Token) -> &'a str {

@@ -6,6 +6,7 @@
 mod actions;
 pub mod ast;
 mod core;
+mod diagnose;
 pub mod error;
 mod literals;
 mod parser;
@@ -35,22 +36,79 @@ pub struct Parsed<'a> {
 }
 
 /// Parse a source.
-pub fn parse<'a>(
+pub fn parse<'a, 's>(
     arena: &'a Bump,
-    source: Source<'_>,
+    source: Source<'s>,
     mode: Mode,
-    options: &Options<'_>,
+    options: &'s Options<'s>,
 ) -> Result<Parsed<'a>, Failure> {
+    let (tok, encoding) = tokenizer(arena, source, mode, options)?;
+    let mut parser = parser::Parser::new(arena, mode, options, tok);
+    if let Ok(module) = parser.parse() {
+        // The other parser words the error if there is more than one statement.
+        if mode != Mode::Single || !parser.core.more_than_one_statement() {
+            return Ok(Parsed { module, warnings: parser.core.take_warnings(), encoding });
+        }
+    }
+    diagnose(arena, mode, options, parser.core.tok.restart(), encoding)
+}
+
+/// The same with the diagnosing parser only, to test it against the other.
+#[doc(hidden)]
+pub fn parse_slowly<'a, 's>(
+    arena: &'a Bump,
+    source: Source<'s>,
+    mode: Mode,
+    options: &'s Options<'s>,
+) -> Result<Parsed<'a>, Failure> {
+    let (tok, encoding) = tokenizer(arena, source, mode, options)?;
+    diagnose(arena, mode, options, tok, encoding)
+}
+
+fn diagnose<'a, 'o>(
+    arena: &'a Bump,
+    mode: Mode,
+    options: &'o Options<'o>,
+    tok: Tokenizer<'a, 'o>,
+    encoding: Option<String>,
+) -> Result<Parsed<'a>, Failure> {
+    let mut diagnosis = diagnose::Diagnosis::new(arena, mode, options, tok);
+    let result = diagnosis.run();
+    let warnings = diagnosis.core.take_warnings();
+    match result {
+        Ok(module) => Ok(Parsed { module, warnings, encoding }),
+        Err(error) => Err(Failure { error, warnings }),
+    }
+}
+
+/// A tokenizer of a source, and the encoding that the source names.
+fn tokenizer<'a, 'o>(
+    arena: &'a Bump,
+    source: Source<'o>,
+    mode: Mode,
+    options: &Options<'o>,
+) -> Result<(Tokenizer<'a, 'o>, Option<String>), Failure> {
     let filename: &'a str = arena.alloc_str(options.filename);
     let exec = mode == Mode::Exec;
     let fail = |error| Failure { error, warnings: Vec::new() };
-    let (tok, encoding) = match source {
+    if let Source::Utf8(text) | Source::Bytes(text) | Source::File(text) = &source {
+        if text.len() >= i32::MAX as usize {
+            let msg = "Parser column offset overflow - source line is too big";
+            return Err(fail(SyntaxError::bare(ErrorKind::Overflow, msg)));
+        }
+    }
+    if let Source::Utf8(text) | Source::Bytes(text) = &source {
+        if source::find_byte(text, 0).is_some() {
+            let msg = "source code string cannot contain null bytes";
+            return Err(fail(SyntaxError::bare(ErrorKind::Syntax, msg)));
+        }
+    }
+    Ok(match source {
         Source::Interactive(reader) => {
             let mut tok = Tokenizer::from_reader(arena, filename, Box::new(reader));
             tok.interactive = true;
             (tok, None)
         }
-
         Source::Utf8(text) => {
             let buf = source::translate_newlines(arena, text, exec);
             (Tokenizer::from_buffer(arena, filename, buf, buf), None)
@@ -63,16 +121,5 @@ pub fn parse<'a>(
             let decoded = source::decode(arena, text, true, options.decoder).map_err(fail)?;
             (Tokenizer::from_file(arena, filename, decoded.buf, decoded.raw), decoded.encoding)
         }
-    };
-    let mut parser = parser::Parser::new(arena, mode, options, tok);
-    match parser.parse() {
-        Ok(module) => {
-            Ok(Parsed { module, warnings: parser.core.take_warnings(), encoding })
-        }
-        Err(parser::Fail) => {
-            let token = parser.core.tokens[parser.core.tokens.len() - 1];
-            let error = parser.core.tok.error.take().unwrap_or_else(|| parser.core.error_in_range(token.range(), "invalid syntax"));
-            Err(Failure { error, warnings: parser.core.take_warnings() })
-        }
-    }
+    })
 }

@@ -137,8 +137,16 @@ fn init_error(msg: String) -> SyntaxError {
 
 /// Decode bytes of a named encoding.
 fn decode_with(text: &[u8], encoding: &str, decoder: Option<Decoder>) -> Result<String, String> {
-    match encoding {
-        "iso-8859-1" => return Ok(text.iter().map(|&c| c as char).collect()),
+    match encoding.to_ascii_lowercase().replace('_', "-").as_str() {
+        "iso-8859-1" | "iso8859-1" | "latin1" | "l1" => {
+            return Ok(text.iter().map(|&c| c as char).collect());
+        }
+        "utf8" | "u8" => {
+            return match std::str::from_utf8(text) {
+                Ok(text) => Ok(text.into()),
+                Err(error) => Err(crate::literals::utf8_error(text, error)),
+            };
+        }
         "ascii" | "us-ascii" => {
             return match text.iter().position(|&c| c >= 128) {
                 None => Ok(String::from_utf8_lossy(text).into_owned()),

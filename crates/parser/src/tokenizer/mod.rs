@@ -312,6 +312,11 @@ impl<'a, 'r> Tokenizer<'a, 'r> {
         &mut self.modes[last]
     }
 
+    /// What hasn't been read as tokens.
+    pub fn rest(&self) -> &'a [u8] {
+        &self.buf[self.cur.min(self.limit)..self.limit]
+    }
+
     /// The text of a token.
     #[inline]
     pub fn text(&self, token: &Token) -> &'a [u8] {

@@ -6,6 +6,7 @@
 //! `--names` tells the file with the characters of `\\N{...}`, lines of name, tab, hexadecimal code point.
 //!
 //!     dump --batch        for each path on standard input: path, CRC-32 and length of that text
+//!     dump --snippets     for each NUL-terminated source on standard input: the same or the error, on a line
 //!     dump --time N       parse each file N times and print how long it takes
 
 use std::fmt::Write as _;
@@ -18,7 +19,7 @@ use taipan_parser::{ErrorKind, Failure, Mode, Options, Source, SyntaxError, pars
 fn main() {
     let mut options = Options::default();
     let (mut mode, mut utf8, mut batch, mut warnings, mut time) = (Mode::Exec, false, false, false, 0);
-    let mut slow = false;
+    let (mut slow, mut snippets) = (false, false);
     let mut names = std::collections::HashMap::new();
     let mut files = Vec::new();
     let mut args = std::env::args().skip(1);
@@ -40,6 +41,7 @@ fn main() {
             "--utf8" => utf8 = true,
             "--warnings" => warnings = true,
             "--batch" => batch = true,
+            "--snippets" => snippets = true,
             "--slow" => slow = true,
             "--names" => {
                 let text = std::fs::read_to_string(args.next().unwrap_or_default()).unwrap_or_default();
@@ -63,6 +65,9 @@ fn main() {
         }
         return;
     }
+    if snippets {
+        return dump_snippets(mode, utf8, slow, &options);
+    }
     if time > 0 {
         return measure(&files, time, &options);
     }
@@ -71,6 +76,41 @@ fn main() {
         let text = dump_file(&file, mode, utf8, warnings, slow, &options);
         let _ = writeln!(out, "{text}");
     }
+}
+
+/// A line for each source on standard input.
+fn dump_snippets(mode: Mode, utf8: bool, slow: bool, options: &Options) {
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    for mut source in std::io::stdin().lock().split(0).map_while(Result::ok) {
+        source.retain(|&c| c != 0);
+        let arena = Bump::new();
+        let from = if utf8 { Source::Utf8(&source) } else { Source::Bytes(&source) };
+        let parser = if slow { taipan_parser::parse_slowly } else { parse };
+        let (mut line, warnings) = match parser(&arena, from, mode, options) {
+            Ok(parsed) => {
+                let mut dump = Dump(String::new());
+                dump.module(&parsed.module);
+                (format!("OK {} {}", crc32(dump.0.as_bytes()), dump.0.len()), parsed.warnings)
+            }
+            Err(failure) => (plain_error(&failure.error), failure.warnings),
+        };
+        for warning in warnings {
+            let _ = write!(line, " | {} {}", warning.lineno, warning.msg);
+        }
+        let _ = writeln!(out, "{}", line.replace('\\', "\\\\").replace('\n', "\\n").replace('\r', "\\r"));
+    }
+}
+
+/// An error: class, message, place and text.
+fn plain_error(error: &SyntaxError) -> String {
+    let mut text = format!("{}: {}", class_name(error.kind), error.msg);
+    if let Some(location) = &error.location {
+        let (end_lineno, end_offset) = location.end.unwrap_or((-9, -9));
+        let (lineno, offset) = (location.lineno, location.offset);
+        let _ = write!(text, " [{lineno} {offset} {end_lineno} {end_offset}] {:?}", location.text.is_some());
+        text += location.text.as_deref().unwrap_or("");
+    }
+    text
 }
 
 /// Parse files over and over.
@@ -130,19 +170,24 @@ fn dump_file(
     text
 }
 
-fn error_text(error: &SyntaxError) -> String {
-    let class = match error.kind {
+fn class_name(kind: ErrorKind) -> &'static str {
+    match kind {
         ErrorKind::Syntax => "SyntaxError",
         ErrorKind::Indentation => "IndentationError",
         ErrorKind::Tab => "TabError",
         ErrorKind::IncompleteInput => "_IncompleteInputError",
         ErrorKind::Memory => "MemoryError",
+        ErrorKind::Value => "ValueError",
         ErrorKind::Overflow => "OverflowError",
         ErrorKind::UnicodeDecode => "UnicodeDecodeError",
         ErrorKind::Interrupt => "KeyboardInterrupt",
         ErrorKind::Callback => "callback",
         ErrorKind::Eof => "EOF",
-    };
+    }
+}
+
+fn error_text(error: &SyntaxError) -> String {
+    let class = class_name(error.kind);
     let mut text = format!("{class}: {:?}", error.msg);
     if let Some(location) = &error.location {
         let _ = write!(text, " {} {}", location.lineno, location.offset);

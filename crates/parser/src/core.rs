@@ -1,6 +1,8 @@
 //! What the parser and the diagnosing parser have in common: the tokens, the options, the
 //! warnings, and the making of errors.
 
+use std::cell::Cell;
+
 use bumpalo::Bump;
 
 use crate::ast::{Range, TypeIgnore};
@@ -112,6 +114,8 @@ pub(crate) struct Core<'a, 'o> {
     /// Something has been read since the last end of interactive input.
     parsing_started: bool,
     pub barry: bool,
+    /// A name that has turned out to be one of a constant.
+    pub forbidden_name: Cell<Option<&'a str>>,
     /// Warnings about escapes; the tokenizer has those about numbers.
     pub warnings: Vec<Warning>,
     /// The second pass, which doesn't warn again.
@@ -131,6 +135,7 @@ impl<'a, 'o> Core<'a, 'o> {
             type_ignores: Vec::new(),
             parsing_started: false,
             barry: options.barry_as_flufl,
+            forbidden_name: Cell::new(None),
             warnings: Vec::new(),
             second_pass: false,
             stack_limit: StackLimit::new(options.stack_size),
@@ -206,7 +211,13 @@ impl<'a, 'o> Core<'a, 'o> {
         let text = std::str::from_utf8(text).unwrap_or("");
         match crate::unicode::normalize(text) {
             None => text,
-            Some(normal) => self.arena.alloc_str(&normal),
+            Some(normal) => {
+                let normal = self.arena.alloc_str(&normal);
+                if matches!(&*normal, "None" | "True" | "False") {
+                    self.forbidden_name.set(Some(normal));
+                }
+                normal
+            }
         }
     }
 

@@ -13,6 +13,8 @@ pub enum ErrorKind {
     IncompleteInput,
     /// `MemoryError`: the source nests too deeply
     Memory,
+    /// `ValueError`: a name whose normal form is that of a constant
+    Value,
     /// `OverflowError`: the source is too long
     Overflow,
     /// `UnicodeDecodeError`, which only an escape sequence in a format specifier lets out

@@ -343,13 +343,25 @@ impl<'a, 'o> Diagnosis<'a, 'o> {
     /// A NAME as an expression.
     fn name(&mut self) -> R<&'a Expr<'a>> {
         let token = self.t(Tok::NAME)?;
-        Ok(self.core.name(&token, ExprContext::Load))
+        let name = self.core.name(&token, ExprContext::Load);
+        self.check_name()?;
+        Ok(name)
+    }
+
+    /// Raise the error for a name that is one of a constant.
+    fn check_name(&mut self) -> R<()> {
+        let Some(name) = self.core.forbidden_name.get() else { return Ok(()) };
+        let msg = format!("identifier field can't represent '{name}' constant");
+        self.error = Some(SyntaxError::bare(ErrorKind::Value, msg));
+        Err(No::Raised)
     }
 
     /// A NAME as an identifier.
     fn identifier(&mut self) -> R<&'a str> {
         let token = self.t(Tok::NAME)?;
-        Ok(self.core.identifier(&token))
+        let name = self.core.identifier(&token);
+        self.check_name()?;
+        Ok(name)
     }
 
     // ---- rules ------------------------------------------------------------------------------

@@ -71,12 +71,13 @@ impl<'a, 'o> Parser<'a, 'o> {
     pub fn parse(&mut self) -> Parse<Mod<'a>> {
         self.core.fill();
         self.cur = self.core.tokens[0];
-        match self.core.mode {
+        let module = match self.core.mode {
             Mode::Exec => self.file(),
             Mode::Single => self.interactive(),
             Mode::Eval => self.eval(),
             Mode::FuncType => self.func_type(),
-        }
+        };
+        if self.core.forbidden_name.get().is_some() { Err(Fail) } else { module }
     }
 
     fn file(&mut self) -> Parse<Mod<'a>> {

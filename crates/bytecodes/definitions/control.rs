@@ -12,7 +12,7 @@ inst(RAISE_VARARGS, (ref args[oparg] --)) {
 
 raw inst(INTERPRETER_EXIT, (retval --)) {
     (*tstate).current_frame = (*frame).previous;
-    (*tstate).c_recursion_remaining += 1;
+    leave_loop(tstate);
     exit!((*sp.sub(1)).make_owned());
 }
 

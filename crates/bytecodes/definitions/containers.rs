@@ -53,7 +53,7 @@ op(_BINARY_SUBSCR_STR_INT, (str, sub -- res)) {
     deopt_if!(!long_is_nonnegative_compact(sub));
     let index = (*sub.cast::<PyLongObject>()).ob_digit[0] as isize;
     deopt_if!(index >= unicode_length(str));
-    let c = PyUnicode_READ_CHAR(str, index);
+    let c = unicode_read_char(str, index);
     deopt_if!(c >= 128);
     res = PyUnicode_FromOrdinal(c as i32);
     error_if!(res.is_null());

@@ -29,7 +29,7 @@ raw inst(RERAISE, (values[oparg], exc -- values[oparg])) {
     sp = sp.sub(1);
     if oparg != 0 {
         let lasti = (*sp.sub(oparg as usize)).as_ptr();
-        (*frame).instr_ptr = (*frame.code()).code_start().add(PyLong_AsLong(lasti) as usize);
+        (*frame).instr_ptr = frame.code().code_start().add(PyLong_AsLong(lasti) as usize);
     }
     PyErr_SetRaisedException(exc);
     monitor_reraise(tstate, frame, this_instr);

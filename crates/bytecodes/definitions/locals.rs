@@ -11,8 +11,8 @@ inst(RESUME, (--)) {
             error_if!(_Py_Instrument(code, (*tstate).interp) < 0);
             restart!();
         }
-        if opcode_of(this_instr) == RESUME {
-            set_opcode(this_instr, RESUME_CHECK);
+        if opcode_of(this_instr) == opcode::RESUME {
+            set_opcode(this_instr, opcode::RESUME_CHECK);
         }
     }
     if oparg & RESUME_OPARG_LOCATION_MASK < RESUME_AFTER_YIELD_FROM {

@@ -167,7 +167,7 @@ pub fn cases(defs: &Definitions) -> Result<String, String> {
          //! instruction's stack effect names; the GIL is held.\n\n\
          #![allow(unused_mut, unused_variables, unused_assignments, unused_labels, unreachable_code, unused_unsafe, unused_parens, reason = \"generated\")]\n\
          #![allow(clippy::all, missing_docs, reason = \"generated\")]\n\n\
-         use super::opcode_ids::*;\nuse crate::ceval_prelude::*;\n\n",
+         use super::opcode_ids as opcode;\nuse crate::ceval_prelude::*;\n\n",
     );
     for inst in &defs.instructions {
         let head = defs.head(&inst.name);
@@ -263,7 +263,7 @@ fn effect_expression(defs: &Definitions, inst: &Instruction) -> Result<(String, 
                 constant &= item.count.is_none() && item.condition.is_none();
                 let size = item.count.as_ref().map_or("1".to_owned(), |c| format!("({c})"));
                 let size = match &item.condition {
-                    Some(c) => format!("(if {} {{ {size} }} else {{ 0 }})", condition(c)),
+                    Some(c) => format!("(if {} {{ {size} }} else {{ 0 }})", condition(c).trim_start_matches("(").trim_end_matches(")")),
                     None => size,
                 };
                 let _ = write!(sum, " + {size}");

@@ -5,6 +5,7 @@
 
 #![allow(clippy::missing_safety_doc, reason = "one contract for the file, see its top")]
 
+use crate::ceval::_PyFunction_Vectorcall;
 use crate::ceval_prelude::*;
 use core::ffi::c_int;
 

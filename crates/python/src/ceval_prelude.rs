@@ -1,6 +1,6 @@
 //! What instruction handlers see: types, object accessors that must be inlined, and the helpers of the other ceval files.
 
-pub use crate::ceval::*;
+pub use crate::ceval::{has_eval_frame_hook, leave_loop, unknown_opcode};
 pub use crate::ceval_calls::*;
 pub use crate::ceval_ops::*;
 pub use crate::externs::*;
@@ -196,6 +196,33 @@ pub unsafe fn tuple_items(t: *mut PyObject) -> *mut *mut PyObject {
 pub unsafe fn tuple_item(t: *mut PyObject, i: usize) -> *mut PyObject {
     // SAFETY: [TYPE]
     unsafe { *tuple_items(t).add(i) }
+}
+
+/// Length of a bytes object.
+///
+/// # Safety
+/// `b` is a bytes object.
+#[inline(always)]
+pub unsafe fn bytes_size(b: *mut PyObject) -> isize {
+    // SAFETY: [TYPE]
+    unsafe { ob_size(b) }
+}
+
+/// The character at index `i` of a str.
+///
+/// # Safety
+/// `op` is a str that has it.
+#[inline(always)]
+pub unsafe fn unicode_read_char(op: *mut PyObject, i: isize) -> u32 {
+    // SAFETY: [TYPE]
+    unsafe {
+        let data = PyUnicode_DATA(op);
+        match PyUnicode_KIND(op) {
+            PyUnicode_1BYTE_KIND => *data.cast::<u8>().offset(i) as u32,
+            PyUnicode_2BYTE_KIND => *data.cast::<u16>().offset(i) as u32,
+            _ => *data.cast::<u32>().offset(i),
+        }
+    }
 }
 
 /// The items of a list.

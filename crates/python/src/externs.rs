@@ -6,18 +6,21 @@ use core::ffi::{c_char, c_int};
 use taipan_abi::*;
 
 unsafe extern "C" {
+    // objects: gc, object
+    pub fn _PyObject_GC_New(tp: *mut PyTypeObject) -> *mut PyObject;
+    pub fn _PyObject_GC_NewVar(tp: *mut PyTypeObject, n: Py_ssize_t) -> *mut PyVarObject;
+    pub fn _PyObject_NewVar(tp: *mut PyTypeObject, n: Py_ssize_t) -> *mut PyVarObject;
+    pub fn PyUnstable_Type_AssignVersionTag(tp: *mut PyTypeObject) -> c_int;
     // objects: setobject
     pub fn _PySet_Contains(so: *mut PySetObject, key: *mut PyObject) -> c_int;
     // objects: typeobject: a new instance of a class with inline values, for `__init__`
     pub fn _PyType_NewManagedObject(tp: *mut PyTypeObject) -> *mut PyObject;
     // objects: exceptions
     pub fn _PyExc_CreateExceptionGroup(msg: *const c_char, excs: *mut PyObject) -> *mut PyObject;
-    pub static mut PyExc_BaseExceptionGroup: *mut PyObject;
     // objects: dictobject: tells watchers; the new version tag
     pub fn _PyDict_SendEvent(watcher_bits: c_int, event: c_int, mp: *mut PyDictObject, key: *mut PyObject, value: *mut PyObject);
     // objects: dictobject: versions for LOAD_GLOBAL caches; index of a str key
     pub fn _PyDictKeys_GetVersionForCurrentState(interp: *mut PyInterpreterState, keys: *mut PyDictKeysObject) -> u32;
-    pub fn _PyDict_LookupIndex(mp: *mut PyDictObject, key: *mut PyObject) -> Py_ssize_t;
     pub fn _PyDictKeys_StringLookup(keys: *mut PyDictKeysObject, key: *mut PyObject) -> Py_ssize_t;
     // objects: typeobject
     pub fn _PyType_AssignVersionTag(tp: *mut PyTypeObject) -> c_int;

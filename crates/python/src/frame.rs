@@ -419,8 +419,6 @@ unsafe fn frame_clear_and_pop_slow(tstate: *mut PyThreadState, frame: Frame) {
             (*frame).previous = null_mut();
             frame_clear_except_code(frame);
             _PyErr_ClearExcState(&raw mut (*generator).gi_exc_state);
-            Py_DECREF((*frame).f_executable);
-            (*frame).f_executable = null_mut();
         }
     }
 }
@@ -639,34 +637,4 @@ pub unsafe fn frame_traverse(frame: Frame, visitor: visitproc, arg: *mut core::f
 /// Whether the frame of a generator in this state is gone.
 pub fn frame_state_finished(state: i8) -> bool {
     state >= FRAME_COMPLETED
-}
-
-/// The function that the frame runs, for `PyUnstable_InterpreterFrame_GetCode` and the like: the code object, new.
-///
-/// # Safety
-/// [FRAME]
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn PyUnstable_InterpreterFrame_GetCode(frame: Frame) -> *mut PyObject {
-    // SAFETY: [FRAME]
-    unsafe { Py_NewRef((*frame).f_executable) }
-}
-
-/// Byte offset of the instruction being executed.
-///
-/// # Safety
-/// [FRAME]
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn PyUnstable_InterpreterFrame_GetLasti(frame: Frame) -> core::ffi::c_int {
-    // SAFETY: [FRAME]
-    unsafe { frame.lasti() * 2 }
-}
-
-/// Line of the instruction being executed.
-///
-/// # Safety
-/// [FRAME]
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn PyUnstable_InterpreterFrame_GetLine(frame: Frame) -> core::ffi::c_int {
-    // SAFETY: [FRAME]
-    unsafe { crate::codeobject::code_addr2line(frame.code(), frame.lasti() * 2) }
 }

@@ -4,6 +4,26 @@
 
 #![allow(clippy::missing_safety_doc, reason = "exported C functions follow the contract of CPython's C API manual")]
 
+#[macro_use]
+mod ceval_macros;
+pub mod ceval;
+pub mod ceval_calls;
+pub mod ceval_ops;
+pub mod ceval_prelude;
+pub mod code_location;
+pub mod codeobject;
+pub mod defs;
+pub mod externs;
+pub mod frame;
+pub mod frame_locals;
+pub mod frame_setlineno;
+pub mod frameobject;
+#[rustfmt::skip]
+pub mod generated;
+pub mod genobject;
+pub mod instrumentation;
+pub mod specialize;
+pub mod stackref;
 pub mod bltinmodule;
 pub mod codecs;
 pub mod compile;

@@ -9,7 +9,7 @@
 #![allow(unused_mut, unused_variables, unused_assignments, unused_labels, unreachable_code, unused_unsafe, unused_parens, reason = "generated")]
 #![allow(clippy::all, missing_docs, reason = "generated")]
 
-use super::opcode_ids::*;
+use super::opcode_ids as opcode;
 use crate::ceval_prelude::*;
 
 handler! {
@@ -2717,7 +2717,7 @@ handler! {
                 deopt_if!([frame tstate this_instr next_instr sp locals oparg] BINARY_SUBSCR; !long_is_nonnegative_compact(sub));
                 let index = (*sub.cast::<PyLongObject>()).ob_digit[0] as isize;
                 deopt_if!([frame tstate this_instr next_instr sp locals oparg] BINARY_SUBSCR; index >= unicode_length(str));
-                let c = PyUnicode_READ_CHAR(str, index);
+                let c = unicode_read_char(str, index);
                 deopt_if!([frame tstate this_instr next_instr sp locals oparg] BINARY_SUBSCR; c >= 128);
                 res = PyUnicode_FromOrdinal(c as i32);
                 error_if!([frame tstate this_instr next_instr sp locals oparg] res.is_null());
@@ -3461,7 +3461,7 @@ handler! {
             (*frame).instr_ptr = this_instr;
             { // _INTERPRETER_EXIT
                 (*tstate).current_frame = (*frame).previous;
-                (*tstate).c_recursion_remaining += 1;
+                leave_loop(tstate);
                 exit!([frame tstate this_instr next_instr sp locals oparg] (*sp.sub(1)).make_owned());
             }
             dispatch!([frame tstate this_instr next_instr sp locals oparg]);
@@ -3502,7 +3502,7 @@ handler! {
                 sp = sp.sub(1);
                 if oparg != 0 {
                     let lasti = (*sp.sub(oparg as usize)).as_ptr();
-                    (*frame).instr_ptr = (*frame.code()).code_start().add(PyLong_AsLong(lasti) as usize);
+                    (*frame).instr_ptr = frame.code().code_start().add(PyLong_AsLong(lasti) as usize);
                 }
                 PyErr_SetRaisedException(exc);
                 monitor_reraise(tstate, frame, this_instr);
@@ -4821,8 +4821,8 @@ handler! {
                         error_if!([frame tstate this_instr next_instr sp locals oparg] _Py_Instrument(code, (*tstate).interp) < 0);
                         restart!([frame tstate this_instr next_instr sp locals oparg] );
                     }
-                    if opcode_of(this_instr) == RESUME {
-                        set_opcode(this_instr, RESUME_CHECK);
+                    if opcode_of(this_instr) == opcode::RESUME {
+                        set_opcode(this_instr, opcode::RESUME_CHECK);
                     }
                 }
                 if oparg & RESUME_OPARG_LOCATION_MASK < RESUME_AFTER_YIELD_FROM {

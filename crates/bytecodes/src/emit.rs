@@ -154,7 +154,7 @@ fn emit_op(out: &mut String, op: &Op, head: &str, cache_offset: &mut usize) {
 
 /// A condition of the effect as a Rust one.
 fn condition(text: &str) -> String {
-    if text.contains("==") { text.to_owned() } else { format!("{text} != 0") }
+    if text.contains("==") { text.trim_matches(['(', ')']).to_owned() } else { format!("{text} != 0") }
 }
 
 /// `generated_cases.rs`: one handler for each instruction, and the dispatch table.
@@ -263,7 +263,7 @@ fn effect_expression(defs: &Definitions, inst: &Instruction) -> Result<(String, 
                 constant &= item.count.is_none() && item.condition.is_none();
                 let size = item.count.as_ref().map_or("1".to_owned(), |c| format!("({c})"));
                 let size = match &item.condition {
-                    Some(c) => format!("(if {} {{ {size} }} else {{ 0 }})", condition(c).trim_start_matches("(").trim_end_matches(")")),
+                    Some(c) => format!("(if {} {{ {size} }} else {{ 0 }})", condition(c)),
                     None => size,
                 };
                 let _ = write!(sum, " + {size}");

@@ -1134,19 +1134,19 @@ pub fn stack_effect(opcode: u16, oparg: i32) -> Option<(i32, i32)> {
         LOAD_FROM_DICT_OR_GLOBALS => { h -= 0 + 1; low = low.min(h); h += 0 + 1; low = low.min(h); }
         LOAD_NAME => { h -= 0; low = low.min(h); h += 0 + 1; low = low.min(h); }
         SETUP_ANNOTATIONS => { h -= 0; low = low.min(h); h += 0; low = low.min(h); }
-        LOAD_GLOBAL => { h -= 0; low = low.min(h); h += 0; low = low.min(h); h -= 0; low = low.min(h); h += 0 + 1 + (if oparg & 1) != 0 { 1 } else { 0 }); low = low.min(h); }
-        LOAD_GLOBAL_MODULE => { h -= 0; low = low.min(h); h += 0; low = low.min(h); h -= 0; low = low.min(h); h += 0 + 1 + (if oparg & 1) != 0 { 1 } else { 0 }); low = low.min(h); }
-        LOAD_GLOBAL_BUILTIN => { h -= 0; low = low.min(h); h += 0; low = low.min(h); h -= 0; low = low.min(h); h += 0; low = low.min(h); h -= 0; low = low.min(h); h += 0 + 1 + (if oparg & 1) != 0 { 1 } else { 0 }); low = low.min(h); }
-        LOAD_SUPER_ATTR => { h -= 0 + 1 + 1 + 1; low = low.min(h); h += 0 + 1 + 1 + 1; low = low.min(h); h -= 0 + 1 + 1 + 1; low = low.min(h); h += 0 + 1 + (if oparg & 1) != 0 { 1 } else { 0 }); low = low.min(h); }
-        INSTRUMENTED_LOAD_SUPER_ATTR => { h -= 0 + 1 + 1 + 1; low = low.min(h); h += 0 + 1 + (if oparg & 1) != 0 { 1 } else { 0 }); low = low.min(h); }
+        LOAD_GLOBAL => { h -= 0; low = low.min(h); h += 0; low = low.min(h); h -= 0; low = low.min(h); h += 0 + 1 + (if (oparg & 1) != 0 { 1 } else { 0 }); low = low.min(h); }
+        LOAD_GLOBAL_MODULE => { h -= 0; low = low.min(h); h += 0; low = low.min(h); h -= 0; low = low.min(h); h += 0 + 1 + (if (oparg & 1) != 0 { 1 } else { 0 }); low = low.min(h); }
+        LOAD_GLOBAL_BUILTIN => { h -= 0; low = low.min(h); h += 0; low = low.min(h); h -= 0; low = low.min(h); h += 0; low = low.min(h); h -= 0; low = low.min(h); h += 0 + 1 + (if (oparg & 1) != 0 { 1 } else { 0 }); low = low.min(h); }
+        LOAD_SUPER_ATTR => { h -= 0 + 1 + 1 + 1; low = low.min(h); h += 0 + 1 + 1 + 1; low = low.min(h); h -= 0 + 1 + 1 + 1; low = low.min(h); h += 0 + 1 + (if (oparg & 1) != 0 { 1 } else { 0 }); low = low.min(h); }
+        INSTRUMENTED_LOAD_SUPER_ATTR => { h -= 0 + 1 + 1 + 1; low = low.min(h); h += 0 + 1 + (if (oparg & 1) != 0 { 1 } else { 0 }); low = low.min(h); }
         LOAD_SUPER_ATTR_ATTR => { h -= 0 + 1 + 1 + 1; low = low.min(h); h += 0 + 1 + 1 + 1; low = low.min(h); h -= 0 + 1 + 1 + 1; low = low.min(h); h += 0 + 1; low = low.min(h); }
         LOAD_SUPER_ATTR_METHOD => { h -= 0 + 1 + 1 + 1; low = low.min(h); h += 0 + 1 + 1 + 1; low = low.min(h); h -= 0 + 1 + 1 + 1; low = low.min(h); h += 0 + 1 + 1; low = low.min(h); }
-        LOAD_ATTR => { h -= 0 + 1; low = low.min(h); h += 0 + 1; low = low.min(h); h -= 0 + 1; low = low.min(h); h += 0 + 1 + (if oparg & 1) != 0 { 1 } else { 0 }); low = low.min(h); }
-        LOAD_ATTR_INSTANCE_VALUE => { h -= 0 + 1; low = low.min(h); h += 0 + 1; low = low.min(h); h -= 0 + 1; low = low.min(h); h += 0 + 1; low = low.min(h); h -= 0 + 1; low = low.min(h); h += 0 + 1 + (if oparg & 1) != 0 { 1 } else { 0 }); low = low.min(h); }
-        LOAD_ATTR_MODULE => { h -= 0 + 1; low = low.min(h); h += 0 + 1; low = low.min(h); h -= 0 + 1; low = low.min(h); h += 0 + 1 + (if oparg & 1) != 0 { 1 } else { 0 }); low = low.min(h); }
-        LOAD_ATTR_WITH_HINT => { h -= 0 + 1; low = low.min(h); h += 0 + 1; low = low.min(h); h -= 0 + 1; low = low.min(h); h += 0 + 1; low = low.min(h); h -= 0 + 1; low = low.min(h); h += 0 + 1 + (if oparg & 1) != 0 { 1 } else { 0 }); low = low.min(h); }
-        LOAD_ATTR_SLOT => { h -= 0 + 1; low = low.min(h); h += 0 + 1; low = low.min(h); h -= 0 + 1; low = low.min(h); h += 0 + 1 + (if oparg & 1) != 0 { 1 } else { 0 }); low = low.min(h); }
-        LOAD_ATTR_CLASS => { h -= 0 + 1; low = low.min(h); h += 0 + 1; low = low.min(h); h -= 0 + 1; low = low.min(h); h += 0 + 1 + (if oparg & 1) != 0 { 1 } else { 0 }); low = low.min(h); }
+        LOAD_ATTR => { h -= 0 + 1; low = low.min(h); h += 0 + 1; low = low.min(h); h -= 0 + 1; low = low.min(h); h += 0 + 1 + (if (oparg & 1) != 0 { 1 } else { 0 }); low = low.min(h); }
+        LOAD_ATTR_INSTANCE_VALUE => { h -= 0 + 1; low = low.min(h); h += 0 + 1; low = low.min(h); h -= 0 + 1; low = low.min(h); h += 0 + 1; low = low.min(h); h -= 0 + 1; low = low.min(h); h += 0 + 1 + (if (oparg & 1) != 0 { 1 } else { 0 }); low = low.min(h); }
+        LOAD_ATTR_MODULE => { h -= 0 + 1; low = low.min(h); h += 0 + 1; low = low.min(h); h -= 0 + 1; low = low.min(h); h += 0 + 1 + (if (oparg & 1) != 0 { 1 } else { 0 }); low = low.min(h); }
+        LOAD_ATTR_WITH_HINT => { h -= 0 + 1; low = low.min(h); h += 0 + 1; low = low.min(h); h -= 0 + 1; low = low.min(h); h += 0 + 1; low = low.min(h); h -= 0 + 1; low = low.min(h); h += 0 + 1 + (if (oparg & 1) != 0 { 1 } else { 0 }); low = low.min(h); }
+        LOAD_ATTR_SLOT => { h -= 0 + 1; low = low.min(h); h += 0 + 1; low = low.min(h); h -= 0 + 1; low = low.min(h); h += 0 + 1 + (if (oparg & 1) != 0 { 1 } else { 0 }); low = low.min(h); }
+        LOAD_ATTR_CLASS => { h -= 0 + 1; low = low.min(h); h += 0 + 1; low = low.min(h); h -= 0 + 1; low = low.min(h); h += 0 + 1 + (if (oparg & 1) != 0 { 1 } else { 0 }); low = low.min(h); }
         LOAD_ATTR_PROPERTY => { h -= 0 + 1; low = low.min(h); h += 0 + 1; low = low.min(h); h -= 0 + 1; low = low.min(h); h += 0 + 1; low = low.min(h); }
         LOAD_ATTR_GETATTRIBUTE_OVERRIDDEN => { h -= 0 + 1; low = low.min(h); h += 0 + 1; low = low.min(h); h -= 0 + 1; low = low.min(h); h += 0 + 1; low = low.min(h); }
         LOAD_ATTR_METHOD_WITH_VALUES => { h -= 0 + 1; low = low.min(h); h += 0 + 1; low = low.min(h); h -= 0 + 1; low = low.min(h); h += 0 + 1; low = low.min(h); h -= 0 + 1; low = low.min(h); h += 0 + 1; low = low.min(h); h -= 0 + 1; low = low.min(h); h += 0 + 1 + 1; low = low.min(h); }
@@ -1186,8 +1186,8 @@ pub fn stack_effect(opcode: u16, oparg: i32) -> Option<(i32, i32)> {
         CALL_METHOD_DESCRIPTOR_FAST => { h -= 0 + 1 + 1 + (oparg); low = low.min(h); h += 0 + 1; low = low.min(h); h -= 0; low = low.min(h); h += 0; low = low.min(h); }
         CALL_KW => { h -= 0 + 1 + 1 + (oparg) + 1; low = low.min(h); h += 0 + 1; low = low.min(h); }
         INSTRUMENTED_CALL_KW => { h -= 0 + 1 + 1 + (oparg) + 1; low = low.min(h); h += 0 + 1; low = low.min(h); }
-        CALL_FUNCTION_EX => { h -= 0 + 1 + 1 + 1 + (if oparg & 1) != 0 { 1 } else { 0 }); low = low.min(h); h += 0 + 1; low = low.min(h); }
-        INSTRUMENTED_CALL_FUNCTION_EX => { h -= 0 + 1 + 1 + 1 + (if oparg & 1) != 0 { 1 } else { 0 }); low = low.min(h); h += 0 + 1; low = low.min(h); }
+        CALL_FUNCTION_EX => { h -= 0 + 1 + 1 + 1 + (if (oparg & 1) != 0 { 1 } else { 0 }); low = low.min(h); h += 0 + 1; low = low.min(h); }
+        INSTRUMENTED_CALL_FUNCTION_EX => { h -= 0 + 1 + 1 + 1 + (if (oparg & 1) != 0 { 1 } else { 0 }); low = low.min(h); h += 0 + 1; low = low.min(h); }
         MAKE_FUNCTION => { h -= 0 + 1; low = low.min(h); h += 0 + 1; low = low.min(h); }
         SET_FUNCTION_ATTRIBUTE => { h -= 0 + 1 + 1; low = low.min(h); h += 0 + 1; low = low.min(h); }
         BINARY_SUBSCR => { h -= 0 + 1 + 1; low = low.min(h); h += 0 + 1 + 1; low = low.min(h); h -= 0 + 1 + 1; low = low.min(h); h += 0 + 1; low = low.min(h); }

@@ -1,1 +1,0 @@
-//! memoryview and managed buffers.

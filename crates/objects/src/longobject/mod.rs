@@ -17,7 +17,7 @@ pub use arith::{
 };
 pub use bytes::{long_from_bytes, long_to_bytes};
 pub use methods::PyLong_Type;
-pub(crate) use methods::{NUMBER_INIT, field, info_type, long_hash};
+pub(crate) use methods::{NUMBER_INIT, field, info_type};
 pub use text::{ParseError, long_to_text, parse_long, set_max_str_digits};
 
 use arith::{inverted, lshift, negated, pow_objects, rshift};

@@ -87,7 +87,7 @@ pub fn clear_free_lists() {
 #[inline(always)]
 pub unsafe fn gc_new<T>(tp: *mut PyTypeObject) -> *mut T {
     // SAFETY: [ARGS]
-    unsafe { PyObject_GC_New::<T>(tp) }
+    unsafe { crate::gc::gc_new(tp) }
 }
 
 /// Starts tracking `op` by the cycle collector.
@@ -97,7 +97,7 @@ pub unsafe fn gc_new<T>(tp: *mut PyTypeObject) -> *mut T {
 #[inline(always)]
 pub unsafe fn gc_track<T>(op: *mut T) {
     // SAFETY: [ARGS]
-    unsafe { PyObject_GC_Track(op.cast()) }
+    unsafe { crate::gc::gc_track(op.cast()) }
 }
 
 /// Stops tracking `op`.
@@ -107,7 +107,7 @@ pub unsafe fn gc_track<T>(op: *mut T) {
 #[inline(always)]
 pub unsafe fn gc_untrack<T>(op: *mut T) {
     // SAFETY: [ARGS]
-    unsafe { PyObject_GC_UnTrack(op.cast()) }
+    unsafe { crate::gc::gc_untrack(op.cast()) }
 }
 
 /// Calls the type's `tp_free` on the dead object `op`.

@@ -63,7 +63,7 @@ unsafe fn tuple_alloc(size: Py_ssize_t) -> *mut PyTupleObject {
             PyErr_NoMemory();
             return null_mut();
         }
-        PyObject_GC_NewVar::<PyTupleObject>(&raw mut PyTuple_Type, size)
+        crate::gc::gc_new_var(&raw mut PyTuple_Type, size)
     }
 }
 

@@ -292,7 +292,7 @@ static_exceptions! { 68:
 pub fn init_types() -> PyResult<()> {
     for &tp in &STATIC_EXCEPTIONS.0 {
         // SAFETY: [GIL] static types.
-        unsafe { check_status(PyType_Ready(tp))? }
+        unsafe { crate::object::init_static_type(tp)? }
     }
     Ok(())
 }

@@ -35,6 +35,21 @@ pub static STATIC_TYPES: TypeList = TypeList(&[
     &raw mut _PyBufferWrapper_Type,
     &raw mut _PyNone_Type,
     &raw mut _PyNotImplemented_Type,
+    // numbers and sequences
+    &raw mut PyLong_Type,
+    &raw mut PyBool_Type,
+    &raw mut PyFloat_Type,
+    &raw mut PyComplex_Type,
+    &raw mut PyTuple_Type,
+    &raw mut PyTupleIter_Type,
+    &raw mut PyList_Type,
+    &raw mut PyListIter_Type,
+    &raw mut PyListRevIter_Type,
+    &raw mut PySlice_Type,
+    &raw mut PyEllipsis_Type,
+    &raw mut PyRange_Type,
+    &raw mut PyRangeIter_Type,
+    &raw mut PyLongRangeIter_Type,
 ]);
 
 /// Makes one static type ready.

@@ -462,13 +462,20 @@ fn dunder_bytes(v: Borrowed<'_>) -> PyResult<Option<Owned>> {
     }
 }
 
-fn put_parts(out: &mut Vec<u8>, p: &Parts<'_>) {
+fn put_parts(out: &mut Vec<u8>, p: &Parts<'_>) -> PyResult<()> {
+    // Widths are the user's: they may ask for more than there is.
+    let room = p.left.saturating_add(p.zeros).saturating_add(p.right).saturating_add(p.body.len() + 4);
+    if out.try_reserve(room).is_err() {
+        return Err(no_memory());
+    }
+
     out.resize(out.len() + p.left, b' ');
     out.extend(p.sign);
     out.extend_from_slice(p.prefix);
     out.resize(out.len() + p.zeros, b'0');
     out.extend_from_slice(p.body.bytes());
     out.resize(out.len() + p.right, b' ');
+    Ok(())
 }
 
 /// `fmt % args` for bytes and bytearrays.
@@ -510,18 +517,18 @@ pub fn percent_format(fmt: &[u8], args: Borrowed<'_>) -> PyResult<Vec<u8>> {
                 let s = unsafe { Owned::from_owned_or_err(PyObject_ASCII(v.ob()))? };
                 // SAFETY: [TYPE] a str.
                 let t = unsafe { layout::text_of(s.as_ptr()) }.bytes();
-                put_parts(&mut out, &lay_out(&d, Text::U1(&t[..cut(t)]), false));
+                put_parts(&mut out, &lay_out(&d, Text::U1(&t[..cut(t)]), false))?;
             }
             b's' | b'b' => {
                 let b = bytes_argument(v)?;
                 // SAFETY: [TYPE] bytes.
                 let s = unsafe { content(b.as_ptr()) };
-                put_parts(&mut out, &lay_out(&d, Text::U1(&s[..cut(s)]), false));
+                put_parts(&mut out, &lay_out(&d, Text::U1(&s[..cut(s)]), false))?;
             }
             conv @ (b'd' | b'i' | b'u' | b'o' | b'x' | b'X') => {
                 let i = integer_of(v, if conv == b'i' { b'd' } else { conv })?;
                 let digits = format_long(i.as_ptr(), d.flags & F_ALT != 0, d.prec, conv)?;
-                put_parts(&mut out, &lay_out(&d, Text::U1(&digits), true));
+                put_parts(&mut out, &lay_out(&d, Text::U1(&digits), true))?;
             }
             b'e' | b'E' | b'f' | b'F' | b'g' | b'G' => {
                 let digits = match format_float(v, &d) {
@@ -529,11 +536,11 @@ pub fn percent_format(fmt: &[u8], args: Borrowed<'_>) -> PyResult<Vec<u8>> {
                     // SAFETY: [ARGS]
                     Err(_) => bail!(PyExc_TypeError, "float argument required, not {}", unsafe { type_name(v.ob()) }),
                 };
-                put_parts(&mut out, &lay_out(&d, Text::U1(&digits), true));
+                put_parts(&mut out, &lay_out(&d, Text::U1(&digits), true))?;
             }
             b'c' => {
                 let c = [byte_argument(v)?];
-                put_parts(&mut out, &lay_out(&d, Text::U1(&c), false));
+                put_parts(&mut out, &lay_out(&d, Text::U1(&c), false))?;
             }
             _ => {
                 let shown = d.conv as u8 as char;

@@ -333,7 +333,10 @@ pub fn format_long(v: *mut PyObject, alt: bool, prec: Option<usize>, conv: u8) -
         let t = text_of(s.as_ptr()).bytes();
         let (sign, rest) = if t.first() == Some(&b'-') { t.split_at(1) } else { t.split_at(0) };
         let (prefix, digits) = if base == 10 { rest.split_at(0) } else { rest.split_at(2.min(rest.len())) };
-        let mut out = Vec::with_capacity(t.len() + 2);
+        let mut out = Vec::new();
+        if out.try_reserve(t.len() + 2 + prec.unwrap_or(0)).is_err() {
+            return Err(no_memory());
+        }
         out.extend_from_slice(sign);
         if alt {
             out.extend_from_slice(prefix);

@@ -97,6 +97,7 @@ unsafe extern "C" {
     // python: pystate, ceval
     pub fn PySys_Audit(event: *const c_char, format: *const c_char, ...) -> c_int;
     pub fn _Py_HandlePending(tstate: *mut PyThreadState) -> c_int;
+    pub fn _PyEval_BuiltinsFromGlobals(tstate: *mut PyThreadState, globals: *mut PyObject) -> *mut PyObject;
     pub fn _PyEval_GetBuiltin(name: *mut PyObject) -> *mut PyObject;
     pub fn _PyFunction_Vectorcall(func: *mut PyObject, stack: *const *mut PyObject, nargsf: usize, kwnames: *mut PyObject) -> *mut PyObject;
     pub fn _PyArg_NoKeywords(name: *const c_char, kw: *mut PyObject) -> c_int;

@@ -455,7 +455,7 @@ macro_rules! text_attribute {
                         setref(&raw mut (*f.as_ptr()).$field, v.to_owned().into_raw());
                         Ok(())
                     }
-                    _ => bail!(PyExc_TypeError, concat!($name, " must be set to a string object")),
+                    _ => bail!(PyExc_TypeError, "{} must be set to a string object", $name),
                 }
             }
         }

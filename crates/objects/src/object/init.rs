@@ -11,6 +11,7 @@ unsafe impl Sync for TypeList {}
 unsafe extern "C" {
     static mut _PyBufferWrapper_Type: PyTypeObject;
     static mut _PyMethodWrapper_Type: PyTypeObject;
+    static mut PyInstanceMethod_Type: PyTypeObject;
 }
 
 /// The static types that `init_types` makes ready, bases before derived types. Other crates' types and those that are
@@ -30,6 +31,14 @@ pub static STATIC_TYPES: TypeList = TypeList(&[
     &raw mut PySuper_Type,
     &raw mut PyCFunction_Type,
     &raw mut PyCMethod_Type,
+    &raw mut PyFunction_Type,
+    &raw mut PyMethod_Type,
+    &raw mut PyInstanceMethod_Type,
+    &raw mut PyClassMethod_Type,
+    &raw mut PyStaticMethod_Type,
+    &raw mut PyCell_Type,
+    &raw mut PyCapsule_Type,
+    &raw mut _PyNamespace_Type,
     &raw mut PyModule_Type,
     &raw mut PyModuleDef_Type,
     &raw mut _PyBufferWrapper_Type,

@@ -32,7 +32,7 @@ struct Handler {
 const NO_HANDLER: Handler = Handler { index: NONE, startdepth: -1, preserve_lasti: false };
 
 /// The instructions in their final order; jumps have indices.
-fn linearize(cfg: &Cfg) -> (Vec<Instr>, Vec<u32>) {
+pub(crate) fn linearize(cfg: &Cfg) -> (Vec<Instr>, Vec<u32>) {
     let mut first = vec![NONE; cfg.block_count()];
     let mut total = 0;
     let mut b = 0;
@@ -92,12 +92,14 @@ fn resolve_jump_offsets(instrs: &mut [Instr]) -> Vec<u32> {
             offsets.push(offset);
             offset += size(instr);
         }
+        let end = offset;
         let mut again = false;
         for &(i, target) in &targets {
             let instr = &mut instrs[i as usize];
             let old_size = size(instr);
             let after = offsets[i as usize] + old_size;
-            let to = offsets[target as usize];
+            // A target without an instruction is the end.
+            let to = offsets.get(target as usize).copied().unwrap_or(end);
             instr.arg = to.abs_diff(after);
             again |= size(instr) != old_size;
         }
@@ -244,7 +246,7 @@ fn emit_exception_table(instrs: &[Instr], cfg: &Cfg, first: &[u32], offsets: &[u
         let depth = handler.startdepth - 1 - i32::from(handler.preserve_lasti);
         exception_varint(&mut bytes, start, 0x80);
         exception_varint(&mut bytes, end - start, 0);
-        exception_varint(&mut bytes, offsets[handler.index as usize], 0);
+        exception_varint(&mut bytes, offsets.get(handler.index as usize).copied().unwrap_or(units), 0);
         exception_varint(&mut bytes, (depth << 1) as u32 | u32::from(handler.preserve_lasti), 0);
     };
     let mut handler = NO_HANDLER;

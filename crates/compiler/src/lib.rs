@@ -24,6 +24,7 @@ pub mod future;
 pub mod instruction_sequence;
 pub mod names;
 pub mod opcode;
+pub mod stages;
 pub mod symtable;
 pub mod unparse;
 

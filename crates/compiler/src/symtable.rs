@@ -22,6 +22,8 @@ pub const DEF_PARAM: u32 = 2 << 1;
 pub const DEF_NONLOCAL: u32 = 2 << 2;
 /// Use.
 pub const USE: u32 = 2 << 3;
+/// Unused, but `_symtable` has it.
+pub const DEF_FREE: u32 = 2 << 4;
 /// Free in a method of the class.
 pub const DEF_FREE_CLASS: u32 = 2 << 5;
 /// Bound by an import.
@@ -62,10 +64,10 @@ pub enum BlockType {
     Module = 2,
     /// With postponed annotations only, where they are but checked.
     Annotation = 3,
+    TypeAlias = 4,
+    TypeParameters = 5,
     /// The bound, constraints or default of a type parameter.
-    TypeVariable = 4,
-    TypeAlias = 5,
-    TypeParameters = 6,
+    TypeVariable = 6,
 }
 
 /// What comprehension a function block is.

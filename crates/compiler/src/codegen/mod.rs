@@ -23,6 +23,7 @@ use crate::flowgraph::Cfg;
 use crate::instruction_sequence::{InstrSeq, Label, Loc};
 use crate::names::{IdMap, IdSet, Name, Str, known};
 use crate::opcode::*;
+use crate::stages::{self, Sequence, UnitMetadata};
 use crate::symtable::*;
 
 /// Beyond this many values a display or a call is built in steps.
@@ -170,14 +171,8 @@ pub(crate) struct Compiler<'a> {
     stack: Vec<Unit<'a>>,
     spare_seqs: Vec<InstrSeq>,
     cfg: Cfg,
-}
-
-/// What a stage test sees of the first pass's output.
-pub struct CodegenOutput {
-    /// The instructions; jumps have indices.
-    pub seq: InstrSeq,
-    /// The other half of the unit.
-    pub meta: Metadata,
+    /// For stage tests: the sequences inside each of the units in the making.
+    nested: Option<Vec<Vec<Sequence>>>,
 }
 
 /// The settings of `Compiler::new`.
@@ -208,6 +203,7 @@ impl<'a> Compiler<'a> {
             stack: Vec::new(),
             spare_seqs: Vec::new(),
             cfg: Cfg::default(),
+            nested: None,
         }
     }
 
@@ -218,12 +214,15 @@ impl<'a> Compiler<'a> {
         Ok(self.optimize_and_assemble(add_none)?.code)
     }
 
-    /// Stops after the first pass.
-    pub(crate) fn codegen_only(mut self, module: &Mod<'a>) -> Result<(CodegenOutput, ConstPool, Vec<Location>)> {
+    /// Stops after the first pass; nested code objects are finished, but their sequences kept.
+    pub(crate) fn codegen_only(&mut self, module: &Mod<'a>) -> Result<(Sequence, UnitMetadata)> {
+        self.nested = Some(vec![Vec::new()]);
         self.enter_module(module)?;
         self.add_return_at_end(!matches!(module, Mod::Expression { .. }));
         self.u.seq.apply_label_map();
-        Ok((CodegenOutput { seq: self.u.seq, meta: self.u.meta }, self.pool, self.locs))
+        let nested = self.nested.take().and_then(|mut levels| levels.pop()).unwrap_or_default();
+        let sequence = Sequence { instructions: stages::instructions(&self.u.seq, &self.locs), nested };
+        Ok((sequence, stages::unit_metadata(&self.u.meta, &self.st.names, &self.pool)))
     }
 
     fn enter_module(&mut self, module: &Mod<'a>) -> Result<()> {
@@ -570,6 +569,9 @@ impl<'a> Compiler<'a> {
 
     /// Begins a nested code object.
     fn enter_scope(&mut self, name: Name, scope_type: ScopeType, ste: BlockId, lineno: i32) -> Result<()> {
+        if let Some(nested) = &mut self.nested {
+            nested.push(Vec::new());
+        }
         let outer = std::mem::replace(&mut self.u, Unit::empty(ste));
         self.stack.push(outer);
         self.start_unit(name, scope_type, ste, lineno);
@@ -667,6 +669,12 @@ impl<'a> Compiler<'a> {
         let freevars = self.u.meta.freevars.entries().iter().map(|(name, ())| Name(*name)).collect();
         let mut consts: Vec<ConstId> = self.u.meta.consts.entries().iter().map(|(id, ())| ConstId(*id)).collect();
         self.u.seq.apply_label_map();
+        if let Some(levels) = &mut self.nested
+            && let Some(nested) = levels.pop()
+            && let Some(outer) = levels.last_mut()
+        {
+            outer.push(Sequence { instructions: stages::instructions(&self.u.seq, &self.locs), nested });
+        }
         self.cfg.build(&mut self.u.seq);
         self.cfg.optimize_code_unit(
             &mut consts,

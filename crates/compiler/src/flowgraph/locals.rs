@@ -97,14 +97,15 @@ impl Cfg {
             for i in self.range(b) {
                 let instr = self.instrs[i];
                 let Some(local) = (instr.arg as usize).checked_sub(TRACKED) else { continue };
+                let Some(bound_in) = bound_in.get_mut(local) else { continue };
                 match instr.op {
-                    DELETE_FAST | LOAD_FAST_AND_CLEAR | STORE_FAST_MAYBE_NULL => bound_in[local] = number - 1,
-                    STORE_FAST => bound_in[local] = number,
+                    DELETE_FAST | LOAD_FAST_AND_CLEAR | STORE_FAST_MAYBE_NULL => *bound_in = number - 1,
+                    STORE_FAST => *bound_in = number,
                     LOAD_FAST => {
-                        if bound_in[local] != number {
+                        if *bound_in != number {
                             self.instrs[i].op = LOAD_FAST_CHECK;
                         }
-                        bound_in[local] = number;
+                        *bound_in = number;
                     }
                     _ => {}
                 }

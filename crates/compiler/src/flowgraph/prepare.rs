@@ -189,6 +189,7 @@ impl Cfg {
                 if has_jump(instr.op)
                     && !is_unconditional_jump(instr.op)
                     && self.block(instr.arg).flags & VISITED != 0
+                    && self.next(b) != NONE
                 {
                     let next = self.next(b);
                     let cold = self.block(b).flags & COLD;

@@ -643,7 +643,7 @@ mod tests {
         assert_eq!(big, Constant::Int(Int::Big { negative: false, digits: &[0, 0, 0, 1 << 10] }));
         assert_eq!(binary(&arena, Operator::RShift, &big, &small(98)), Some(small(4)));
         assert_eq!(binary(&arena, Operator::Sub, &big, &big), Some(small(0)));
-        assert_eq!(binary(&arena, Operator::Div, &big, &small(3)), Some(Constant::Float(4.225502001330429e29)));
+        assert_eq!(binary(&arena, Operator::Div, &big, &small(3)), Some(Constant::Float(4.2255020007607644e29)));
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod assemble;
 pub mod codegen;
 pub mod consts;
 pub mod docstring;
+pub mod dump;
 pub mod error;
 pub mod flags;
 mod flowgraph;

@@ -91,7 +91,7 @@ pub fn assemble_code_object(
     let mut names = Interner::new(&arena);
     let mut pool = ConstPool::new();
     let consts: Vec<ConstId> = unit.consts.iter().map(|c| pool.add(c.clone())).collect();
-    let mut set = |names: &mut Interner<'_>, texts: &[String]| {
+    let set = |names: &mut Interner<'_>, texts: &[String]| {
         let mut set = IdSet::new();
         for text in texts {
             set.add(names.intern_copy(text).0);

@@ -60,6 +60,11 @@ pub(crate) fn unparse(e: &Expr<'_>, recursion: &mut Recursion) -> Result<Vec<u8>
     Ok(writer.out)
 }
 
+/// The text of an expression, by itself.
+pub fn expression(e: &Expr<'_>) -> Result<Vec<u8>> {
+    unparse(e, &mut Recursion::new(crate::DEFAULT_STACK_BUDGET))
+}
+
 struct Writer<'r> {
     out: Vec<u8>,
     recursion: &'r mut Recursion,

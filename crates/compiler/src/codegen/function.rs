@@ -19,11 +19,7 @@ impl<'a> Compiler<'a> {
                     self.u.meta.freevars.index_of(name.0).map(|i| i as u32 + self.u.meta.free_offset)
                 };
                 let Some(arg) = found else {
-                    let text = self.st.names.text(name);
-                    return Err(CompileError::new(
-                        ErrorKind::SystemError,
-                        format!("compiler_lookup_arg(name='{text}') failed"),
-                    ));
+                    return Err(self.closure_error(name, &finished));
                 };
                 self.addop_i(loc, LOAD_CLOSURE, arg);
             }
@@ -41,6 +37,25 @@ impl<'a> Compiler<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The symbol table knows a cell that the unit doesn't have: CPython has the same bug.
+    #[cold]
+    fn closure_error(&mut self, name: Name, finished: &Finished) -> Box<CompileError> {
+        let names = &self.st.names;
+        let quoted: Vec<String> = finished.freevars.iter().map(|n| format!("'{}'", names.text(*n))).collect();
+        let comma = if quoted.len() == 1 { "," } else { "" };
+        CompileError::new(
+            ErrorKind::SystemError,
+            format!(
+                "compiler_lookup_arg(name='{}') with reftype={} failed in {}; freevars of code {}: ({}{comma})",
+                names.text(name),
+                self.ref_type(name),
+                names.text(self.u.meta.name),
+                finished.code.name,
+                quoted.join(", ")
+            ),
+        )
     }
 
     fn apply_decorators(&mut self, decorators: &'a [&'a Expr<'a>]) {

@@ -1,0 +1,3 @@
+# stages: symtable code
+def f():
+    nonlocal x

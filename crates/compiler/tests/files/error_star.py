@@ -1,0 +1,7 @@
+# stages: codegen code
+try:
+    pass
+except* E:
+    for i in x:
+        break
+    return

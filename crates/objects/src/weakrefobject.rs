@@ -732,13 +732,6 @@ pub unsafe extern "C" fn _PyWeakref_ClearRef(slf: *mut PyWeakReference) {
     unsafe { unlink(slf) }
 }
 
-/// Address of the head of an object's list of weak references.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn PyObject_GET_WEAKREFS_LISTPTR(op: *mut PyObject) -> *mut *mut PyObject {
-    // SAFETY: [ARGS]
-    unsafe { listptr(op).cast() }
-}
-
 /// Makes all weak references to a dying object dead, then calls the callbacks of those that survive it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyObject_ClearWeakRefs(object: *mut PyObject) {

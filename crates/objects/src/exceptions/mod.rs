@@ -167,6 +167,8 @@ simple_exceptions! {
     _PyExc_Exception: _PyExc_SystemError PyExc_SystemError c"SystemError" c"The interpreter itself is at fault.\n\nPlease report it, with the traceback and the version of the program.";
     _PyExc_Exception: _PyExc_ReferenceError PyExc_ReferenceError c"ReferenceError" c"A weak reference outlived its object.";
     _PyExc_Exception: _PyExc_BufferError PyExc_BufferError c"BufferError" c"A buffer can't be had, or not be changed now.";
+    _PyExc_Exception: _PyExc_InterpreterError PyExc_InterpreterError c"interpreters.InterpreterError" c"An operation on another interpreter failed.";
+    _PyExc_InterpreterError: _PyExc_InterpreterNotFoundError PyExc_InterpreterNotFoundError c"interpreters.InterpreterNotFoundError" c"There is no such interpreter.";
     _PyExc_Exception: _PyExc_Warning PyExc_Warning c"Warning" c"Base of the categories of warnings.";
     _PyExc_Warning: _PyExc_UserWarning PyExc_UserWarning c"UserWarning" c"Warnings of programs.";
     _PyExc_Warning: _PyExc_DeprecationWarning PyExc_DeprecationWarning c"DeprecationWarning" c"Warnings about features that will go.";
@@ -290,7 +292,8 @@ static_exceptions! { 68:
 
 /// Makes the exception types ready; the base types come first.
 pub fn init_types() -> PyResult<()> {
-    for &tp in &STATIC_EXCEPTIONS.0 {
+    let hidden = [&raw mut _PyExc_InterpreterError, &raw mut _PyExc_InterpreterNotFoundError];
+    for tp in STATIC_EXCEPTIONS.0.into_iter().chain(hidden) {
         // SAFETY: [GIL] static types.
         unsafe { crate::object::init_static_type(tp)? }
     }

@@ -465,3 +465,23 @@ pub unsafe extern "C" fn _PyLong_Size_t_Converter(v: Ob, out: *mut c_void) -> c_
     // SAFETY: [ARGS]
     unsafe { unsigned::<usize>(v, out, as_size, "size_t") }
 }
+
+/// A file descriptor: an int or an object with `fileno()`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyLong_FileDescriptor_Converter(v: Ob, out: *mut c_void) -> c_int {
+    // SAFETY: [ARGS] out points to an int.
+    unsafe {
+        let fd = PyObject_AsFileDescriptor(v);
+        if fd == -1 {
+            return 0;
+        }
+        out.cast::<c_int>().write(fd);
+        1
+    }
+}
+
+/// A group's number; -1 stands for none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyLong_FromGid(gid: libc::gid_t) -> Ob {
+    if gid == libc::gid_t::MAX { long_from_i64(-1) } else { long_from_u64(gid as u64) }
+}

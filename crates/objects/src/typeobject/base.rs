@@ -139,13 +139,6 @@ pub unsafe extern "C" fn object_richcompare(op: *mut PyObject, other: *mut PyObj
     }
 }
 
-/// `hash` by identity.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn PyObject_GenericHash(op: *mut PyObject) -> Py_hash_t {
-    // SAFETY: [ARGS] the address only.
-    unsafe { _Py_HashPointer(op.cast()) }
-}
-
 fn object_get_class(slf: Borrowed<'_>) -> PyResult<Owned> {
     // SAFETY: [ARGS]
     Ok(unsafe { Owned::from_borrowed(slf.ob_type().cast()) })

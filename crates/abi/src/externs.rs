@@ -59,6 +59,7 @@ unsafe extern "C" {
     pub fn _PyUnicode_EQ(a: *mut PyObject, b: *mut PyObject) -> c_int;
     pub fn _PyUnicode_Equal(a: *mut PyObject, b: *mut PyObject) -> c_int;
     pub fn _PyUnicode_EqualToASCIIString(a: *mut PyObject, b: *const c_char) -> c_int;
+    pub fn _PyBytes_Resize(bytes: *mut *mut PyObject, newsize: Py_ssize_t) -> c_int;
     pub fn _PyBytes_Repeat(dest: *mut c_char, len_dest: Py_ssize_t, src: *const c_char, len_src: Py_ssize_t);
     // objects: numbers
     pub fn _PyLong_Add(a: *mut PyLongObject, b: *mut PyLongObject) -> *mut PyObject;

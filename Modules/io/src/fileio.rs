@@ -180,6 +180,7 @@ fn init(slf: F<'_>, name: Borrowed<'_>, mode: &str, closefd: bool, opener: Optio
                 }
             }
         }
+        (*f).seekable = -1;
         let finish = || -> PyResult<()> {
             let mut st: libc::stat = core::mem::zeroed();
             let fd = (*f).fd;
@@ -214,7 +215,6 @@ fn init(slf: F<'_>, name: Borrowed<'_>, mode: &str, closefd: bool, opener: Optio
             }
             Ok(())
         };
-        (*f).seekable = -1;
         if let Err(e) = finish() {
             if !opened_here {
                 (*f).fd = -1;

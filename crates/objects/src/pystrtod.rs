@@ -290,6 +290,135 @@ pub unsafe extern "C" fn PyOS_string_to_double(s: *const c_char, endptr: *mut *m
     }
 }
 
+// --- C's character classes and integers, free of the locale ---------------------------------------------------------
+
+const PY_CTF_LOWER: u32 = 0x01;
+const PY_CTF_UPPER: u32 = 0x02;
+const PY_CTF_DIGIT: u32 = 0x04;
+const PY_CTF_XDIGIT: u32 = 0x08;
+const PY_CTF_SPACE: u32 = 0x10;
+
+/// Classes of the ASCII characters.
+#[unsafe(no_mangle)]
+pub static _Py_ctype_table: [u32; 256] = {
+    let mut t = [0; 256];
+    let mut c = 0usize;
+    while c < 128 {
+        let b = c as u8;
+        t[c] = if b.is_ascii_lowercase() { PY_CTF_LOWER } else { 0 }
+            | if b.is_ascii_uppercase() { PY_CTF_UPPER } else { 0 }
+            | if b.is_ascii_digit() { PY_CTF_DIGIT } else { 0 }
+            | if b.is_ascii_hexdigit() { PY_CTF_XDIGIT } else { 0 }
+            | if b == b' ' || (b >= 9 && b <= 13) { PY_CTF_SPACE } else { 0 };
+        c += 1;
+    }
+    t
+};
+
+const fn case_table(lower: bool) -> [u8; 256] {
+    let mut t = [0; 256];
+    let mut c = 0usize;
+    while c < 256 {
+        t[c] = if lower { (c as u8).to_ascii_lowercase() } else { (c as u8).to_ascii_uppercase() };
+        c += 1;
+    }
+    t
+}
+
+#[unsafe(no_mangle)]
+pub static _Py_ctype_tolower: [u8; 256] = case_table(true);
+#[unsafe(no_mangle)]
+pub static _Py_ctype_toupper: [u8; 256] = case_table(false);
+
+/// Compares without regard to case; at most `n` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn PyOS_mystrnicmp(a: *const c_char, b: *const c_char, n: Py_ssize_t) -> c_int {
+    // SAFETY: [ARGS] both end with NUL or after n bytes.
+    unsafe {
+        for i in 0..n.max(0) as usize {
+            let (x, y) = ((*a.add(i) as u8).to_ascii_lowercase(), (*b.add(i) as u8).to_ascii_lowercase());
+            if x != y || x == 0 {
+                return x as c_int - y as c_int;
+            }
+        }
+        0
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn PyOS_mystricmp(a: *const c_char, b: *const c_char) -> c_int {
+    // SAFETY: [ARGS]
+    unsafe { PyOS_mystrnicmp(a, b, isize::MAX) }
+}
+
+/// C's `strtoul` with Python's prefixes; ERANGE and the greatest value on overflow.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn PyOS_strtoul(text: *const c_char, end: *mut *mut c_char, base: c_int) -> core::ffi::c_ulong {
+    // SAFETY: [ARGS] NUL-terminated.
+    unsafe {
+        let s = core::ffi::CStr::from_ptr(text).to_bytes();
+        let at = |i: usize| s.get(i).copied().unwrap_or(0);
+        let mut i = 0;
+        while matches!(at(i), b' ' | b'\t'..=b'\r') {
+            i += 1;
+        }
+        let prefix = match (at(i), at(i + 1) | 0x20) {
+            (b'0', b'x') => 16,
+            (b'0', b'o') => 8,
+            (b'0', b'b') => 2,
+            _ => 0,
+        };
+        let mut radix = base;
+        if prefix != 0 && (base == 0 || base == prefix) && (at(i + 2) as char).is_digit(prefix as u32) {
+            radix = prefix;
+            i += 2;
+        } else if base == 0 {
+            radix = 10;
+        }
+        let (mut value, mut overflow) = (0u64, false);
+        while let Some(d) = (at(i) as char).to_digit(radix.clamp(2, 36) as u32) {
+            match value.checked_mul(radix as u64).and_then(|v| v.checked_add(d as u64)) {
+                Some(v) => value = v,
+                None => overflow = true,
+            }
+            i += 1;
+        }
+        if !end.is_null() {
+            *end = text.cast_mut().add(i);
+        }
+        if overflow {
+            *libc::__errno_location() = libc::ERANGE;
+            return u64::MAX;
+        }
+        value
+    }
+}
+
+/// C's `strtol` with Python's prefixes; ERANGE and the greatest or least value on overflow.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn PyOS_strtol(text: *const c_char, end: *mut *mut c_char, base: c_int) -> core::ffi::c_long {
+    // SAFETY: [ARGS] NUL-terminated.
+    unsafe {
+        let mut p = text;
+        while matches!(*p as u8, b' ' | b'\t'..=b'\r') {
+            p = p.add(1);
+        }
+        let negative = *p as u8 == b'-';
+        if matches!(*p as u8, b'+' | b'-') {
+            p = p.add(1);
+        }
+        let value = PyOS_strtoul(p, end, base);
+        if !negative && value <= i64::MAX as u64 {
+            return value as i64;
+        }
+        if negative && value <= i64::MIN.unsigned_abs() {
+            return (value as i64).wrapping_neg();
+        }
+        *libc::__errno_location() = libc::ERANGE;
+        if negative { i64::MIN } else { i64::MAX }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

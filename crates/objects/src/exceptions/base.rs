@@ -33,6 +33,29 @@ pub(crate) unsafe extern "C" fn BaseException_init(op: Ob, args: Ob, kwds: Ob) -
     }
 }
 
+/// Makes an instance of a type that has this `__new__` and `__init__`, without a tuple or dict of arguments in between.
+pub(crate) unsafe extern "C" fn BaseException_vectorcall(tp: Ob, args: *const Ob, nargsf: usize, kwnames: Ob) -> Ob {
+    // SAFETY: [ARGS] only the exact static type is called this way.
+    unsafe {
+        let tp: *mut PyTypeObject = tp.cast();
+        if !kwnames.is_null() && Py_SIZE(kwnames) > 0 {
+            return crate::freelist::null(raise!(PyExc_TypeError, "{}() takes no keyword arguments", tp_name(tp)));
+        }
+        let Some(alloc) = (*tp).tp_alloc else { return null_mut() };
+        let op = alloc(tp, 0);
+        if op.is_null() {
+            return null_mut();
+        }
+        let args = crate::tupleobject::tuple_from_array(args, PyVectorcall_NARGS(nargsf as _));
+        if args.is_null() {
+            Py_DECREF(op);
+            return null_mut();
+        }
+        (*op.cast::<PyBaseExceptionObject>()).args = args;
+        op
+    }
+}
+
 pub(crate) unsafe extern "C" fn BaseException_clear(op: Ob) -> c_int {
     // SAFETY: [TYPE]
     unsafe {

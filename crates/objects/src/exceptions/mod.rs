@@ -13,7 +13,7 @@ pub use base::{clear_free_list, preallocate_memerrors};
 pub use group::{PyBaseExceptionGroupObject, exception_group_type, is_exception_group};
 pub use oserror::errno_class;
 
-use base::{BASE_GETSET, BASE_MEMBERS, BASE_METHODS, BaseException_repr, MemoryError_dealloc, MemoryError_new, reduce_as};
+use base::{BaseException_vectorcall, BASE_GETSET, BASE_MEMBERS, BASE_METHODS, BaseException_repr, MemoryError_dealloc, MemoryError_new, reduce_as};
 use crate::sliceobject::Py_T_OBJECT;
 use group::{BaseExceptionGroup_new, BaseExceptionGroup_str, GROUP_MEMBERS, GROUP_METHODS, create_exception_group_class};
 use misc::{
@@ -107,7 +107,7 @@ macro_rules! exception {
 macro_rules! simple_exceptions {
     ($($base:ident: $ty:ident $ptr:ident $name:literal $doc:literal;)*) => { $(
         exception! { $ty, $ptr, $name, $base, $doc, PyBaseExceptionObject, BaseException_dealloc, BaseException_traverse, BaseException_clear {
-            tp_init: Some(BaseException_init), tp_new: Some(BaseException_new)
+            tp_init: Some(BaseException_init), tp_new: Some(BaseException_new), tp_vectorcall: Some(BaseException_vectorcall)
         } }
     )* };
 }
@@ -214,7 +214,7 @@ exception! { _PyExc_SyntaxError, PyExc_SyntaxError, c"SyntaxError", _PyExc_Excep
     tp_str: Some(SyntaxError_str), tp_init: Some(SyntaxError_init), tp_members: (&raw mut SYNTAX_MEMBERS).cast() } }
 exception! { _PyExc_KeyError, PyExc_KeyError, c"KeyError", _PyExc_LookupError, c"A mapping has no such key.",
     PyBaseExceptionObject, BaseException_dealloc, BaseException_traverse, BaseException_clear {
-    tp_str: Some(KeyError_str), tp_init: Some(BaseException_init) } }
+    tp_str: Some(KeyError_str), tp_init: Some(BaseException_init), tp_vectorcall: Some(BaseException_vectorcall) } }
 exception! { _PyExc_MemoryError, PyExc_MemoryError, c"MemoryError", _PyExc_Exception, c"There is no memory left.",
     PyBaseExceptionObject, MemoryError_dealloc, BaseException_traverse, BaseException_clear {
     tp_init: Some(BaseException_init), tp_new: Some(MemoryError_new) } }

@@ -175,6 +175,9 @@ pub unsafe extern "C" fn PyLong_AsLongAndOverflow(v: Ob, overflow: *mut c_int) -
     // SAFETY: [ARGS]
     unsafe {
         *overflow = 0;
+        if !v.is_null() && PyLong_Check(v) != 0 && is_compact(v.cast()) {
+            return compact_value(v.cast()) as c_long;
+        }
         let Ok(v) = as_long(v) else { return -1 };
         match to_i64(v.as_ptr()) {
             Some(i) => i,
@@ -231,6 +234,9 @@ pub unsafe extern "C" fn _PyLong_AsInt(v: Ob) -> c_int {
 pub unsafe extern "C" fn PyLong_AsLongLong(v: Ob) -> c_longlong {
     // SAFETY: [ARGS]
     unsafe {
+        if !v.is_null() && PyLong_Check(v) != 0 && is_compact(v.cast()) {
+            return compact_value(v.cast()) as c_longlong;
+        }
         let Ok(v) = as_long(v) else { return -1 };
         match to_i64(v.as_ptr()) {
             Some(i) => i,

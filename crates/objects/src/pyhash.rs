@@ -219,6 +219,11 @@ pub unsafe extern "C" fn _Py_HashPointerRaw(p: *const c_void) -> Py_hash_t {
     (p as usize).rotate_right(4) as Py_hash_t
 }
 
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn PyObject_GenericHash(obj: *mut PyObject) -> Py_hash_t {
+    hash_pointer(obj.cast())
+}
+
 extern "C" fn pysiphash(src: *const c_void, len: Py_ssize_t) -> Py_hash_t {
     // SAFETY: [ARGS] by the contract of PyHash_FuncDef.
     unsafe { hash_bytes(src.cast(), len as usize) }

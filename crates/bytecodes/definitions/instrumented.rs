@@ -52,14 +52,13 @@ raw inst(INSTRUMENTED_INSTRUCTION, (--)) {
     dispatch_opcode!(opcode);
 }
 
-raw inst(INSTRUMENTED_LINE, (--)) {
+// `pure` only in that the instruction pointer is not saved for it: the one that is saved tells the line before.
+pure raw inst(INSTRUMENTED_LINE, (--)) {
+    let previous = core::mem::replace(&mut (*frame).instr_ptr, this_instr);
     frame.set_sp(sp);
-    let opcode = call_instrumentation_line_event(tstate, frame, this_instr);
+    let opcode = call_instrumentation_line(tstate, frame, this_instr, previous);
     error_if!(opcode < 0);
-    if opcode == 0 {
-        // The trace function has set f_lineno.
-        enter_frame!(frame, (*frame).instr_ptr, frame.saved_sp());
-    }
+    reload_after_event!();
     if opcode_has_counter(opcode as u8) {
         pause_counter(this_instr.add(1));
     }

@@ -956,7 +956,7 @@ unsafe fn code_new_impl(args: *mut PyObject) -> PyResult<Owned> {
             }
         }
         let [argcount, posonly, kwonly, nlocals, stacksize, flags] = ints;
-        check_status(crate::externs::PySys_Audit(
+        check_status(PySys_Audit(
             c"code.__new__".as_ptr(), c"OOOiiiiii".as_ptr(), arg(6), arg(10), arg(11), argcount, posonly, kwonly, nlocals, stacksize, flags,
         ))?;
         for (value, name) in [(argcount, "argcount"), (posonly, "posonlyargcount"), (kwonly, "kwonlyargcount"), (nlocals, "nlocals")] {
@@ -1060,7 +1060,7 @@ unsafe fn code_replace_impl(co: *mut PyCodeObject, args: *const *mut PyObject, k
         let (filename, name, qualname) = (or(13, (*co).co_filename), or(14, (*co).co_name), or(15, (*co).co_qualname));
         let (linetable, exceptiontable) = (or(16, (*co).co_linetable), or(17, (*co).co_exceptiontable));
         let [argcount, posonly, kwonly, nlocals, stacksize, flags, firstlineno] = ints;
-        check_status(crate::externs::PySys_Audit(
+        check_status(PySys_Audit(
             c"code.__new__".as_ptr(), c"OOOiiiiii".as_ptr(), code.as_ptr(), filename.as_ptr(), name.as_ptr(), argcount, posonly, kwonly,
             nlocals, stacksize, flags,
         ))?;

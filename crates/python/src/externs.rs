@@ -42,8 +42,6 @@ unsafe extern "C" {
     // python: intrinsics
     pub fn _PyIntrinsics_Unary(tstate: *mut PyThreadState, oparg: c_int, value: *mut PyObject) -> *mut PyObject;
     pub fn _PyIntrinsics_Binary(tstate: *mut PyThreadState, oparg: c_int, a: *mut PyObject, b: *mut PyObject) -> *mut PyObject;
-    // python: sysmodule
-    pub fn PySys_Audit(event: *const c_char, format: *const c_char, ...) -> c_int;
 }
 
 /// `_Py_TPFLAGS_MATCH_SELF`: a class pattern with one positional sub-pattern matches the subject itself.

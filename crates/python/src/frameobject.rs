@@ -199,7 +199,7 @@ unsafe extern "C" fn get_builtins(slf: *mut PyObject, _: Closure) -> *mut PyObje
 unsafe extern "C" fn get_code(slf: *mut PyObject, _: Closure) -> *mut PyObject {
     // SAFETY: [FRAME]
     unsafe {
-        if crate::externs::PySys_Audit(c"object.__getattr__".as_ptr(), c"Os".as_ptr(), slf, c"f_code".as_ptr()) < 0 {
+        if PySys_Audit(c"object.__getattr__".as_ptr(), c"Os".as_ptr(), slf, c"f_code".as_ptr()) < 0 {
             return null_mut();
         }
         PyFrame_GetCode(slf.cast()).cast()

@@ -815,7 +815,7 @@ unsafe extern "C" fn gen_getsuspended(slf: *mut PyObject, _: Closure) -> *mut Py
 
 unsafe fn audit_getattr(slf: *mut PyObject, name: *const core::ffi::c_char) -> bool {
     // SAFETY: [ARGS]
-    unsafe { crate::externs::PySys_Audit(c"object.__getattr__".as_ptr(), c"Os".as_ptr(), slf, name) >= 0 }
+    unsafe { PySys_Audit(c"object.__getattr__".as_ptr(), c"Os".as_ptr(), slf, name) >= 0 }
 }
 
 unsafe extern "C" fn gen_getframe(slf: *mut PyObject, _: Closure) -> *mut PyObject {

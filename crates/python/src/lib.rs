@@ -22,6 +22,8 @@ pub mod frameobject;
 pub mod generated;
 pub mod genobject;
 pub mod instrumentation;
+pub mod legacy_tracing;
+pub mod monitoring;
 pub mod specialize;
 pub mod stackref;
 pub mod bltinmodule;

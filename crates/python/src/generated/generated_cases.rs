@@ -4674,15 +4674,12 @@ handler! {
         unsafe {
             let mut sp = sp;
             let mut next_instr = this_instr.add(1);
-            (*frame).instr_ptr = this_instr;
             { // _INSTRUMENTED_LINE
+                let previous = core::mem::replace(&mut (*frame).instr_ptr, this_instr);
                 frame.set_sp(sp);
-                let opcode = call_instrumentation_line_event(tstate, frame, this_instr);
+                let opcode = call_instrumentation_line(tstate, frame, this_instr, previous);
                 error_if!([frame tstate this_instr next_instr sp locals oparg] opcode < 0);
-                if opcode == 0 {
-                    // The trace function has set f_lineno.
-                    enter_frame!([frame tstate this_instr next_instr sp locals oparg] frame, (*frame).instr_ptr, frame.saved_sp());
-                }
+                reload_after_event!([frame tstate this_instr next_instr sp locals oparg] );
                 if opcode_has_counter(opcode as u8) {
                     pause_counter(this_instr.add(1));
                 }

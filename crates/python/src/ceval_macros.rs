@@ -9,12 +9,14 @@
 #[cfg(not(feature = "tailcall"))]
 macro_rules! handler {
     (fn $name:ident($f:ident, $t:ident, $i:ident, $s:ident, $l:ident, $o:ident) $body:block) => {
+        #[allow(missing_docs, reason = "the definition says what it does")]
         pub unsafe fn $name($f: Frame, $t: *mut PyThreadState, $i: *mut CodeUnit, $s: *mut StackRef, $l: *mut StackRef, $o: u32) -> Next $body
     };
 }
 #[cfg(feature = "tailcall")]
 macro_rules! handler {
     (fn $name:ident($f:ident, $t:ident, $i:ident, $s:ident, $l:ident, $o:ident) $body:block) => {
+        #[allow(missing_docs, reason = "the definition says what it does")]
         pub unsafe extern "rust-preserve-none" fn $name($f: Frame, $t: *mut PyThreadState, $i: *mut CodeUnit, $s: *mut StackRef, $l: *mut StackRef, $o: u32) -> Next $body
     };
 }

@@ -2,11 +2,12 @@
 //!
 //!     dump [--mode exec|single|eval|func_type] [--type-comments] [--feature-version N]
 //!          [--incomplete] [--utf8] [--warnings] [--slow]
-//!          [--names FILE] FILE...
+//!          [--names FILE] [--stack BYTES] FILE...
 //! `--names` tells the file with the characters of `\\N{...}`, lines of name, tab, hexadecimal code point.
 //!
 //!     dump --batch        for each path on standard input: path, CRC-32 and length of that text
 //!     dump --snippets     for each NUL-terminated source on standard input: the same or the error, on a line
+//!     dump --tokens       for each NUL-terminated source on standard input: the tokens of tokenize
 //!     dump --time N       parse each file N times and print how long it takes
 
 use std::fmt::Write as _;
@@ -19,7 +20,7 @@ use taipan_parser::{ErrorKind, Failure, Mode, Options, Source, SyntaxError, pars
 fn main() {
     let mut options = Options::default();
     let (mut mode, mut utf8, mut batch, mut warnings, mut time) = (Mode::Exec, false, false, false, 0);
-    let (mut slow, mut snippets) = (false, false);
+    let (mut slow, mut snippets, mut tokens) = (false, false, false);
     let mut names = std::collections::HashMap::new();
     let mut files = Vec::new();
     let mut args = std::env::args().skip(1);
@@ -42,7 +43,11 @@ fn main() {
             "--warnings" => warnings = true,
             "--batch" => batch = true,
             "--snippets" => snippets = true,
+            "--tokens" => tokens = true,
             "--slow" => slow = true,
+            "--stack" => {
+                options.stack_size = args.next().and_then(|n| n.parse().ok()).unwrap_or(1 << 20)
+            }
             "--names" => {
                 let text = std::fs::read_to_string(args.next().unwrap_or_default()).unwrap_or_default();
                 names.extend(text.lines().filter_map(|line| {
@@ -64,6 +69,9 @@ fn main() {
             println!("{line}\t{}\t{}", crc32(text.as_bytes()), text.len());
         }
         return;
+    }
+    if tokens {
+        return dump_tokens();
     }
     if snippets {
         return dump_snippets(mode, utf8, slow, &options);
@@ -97,8 +105,44 @@ fn dump_snippets(mode: Mode, utf8: bool, slow: bool, options: &Options) {
         for warning in warnings {
             let _ = write!(line, " | {} {}", warning.lineno, warning.msg);
         }
-        let _ = writeln!(out, "{}", line.replace('\\', "\\\\").replace('\n', "\\n").replace('\r', "\\r"));
+        let _ = writeln!(out, "{}", escape(&line));
     }
+}
+
+/// The lines of a source.
+struct Lines(std::vec::IntoIter<Vec<u8>>);
+
+impl taipan_parser::LineReader for Lines {
+    fn readline(&mut self, _continuation: bool) -> taipan_parser::Line {
+        taipan_parser::Line::Text(self.0.next().unwrap_or_default())
+    }
+}
+
+/// A line for each source on standard input, with its tokens.
+fn dump_tokens() {
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    for source in std::io::stdin().lock().split(0).map_while(Result::ok) {
+        let lines: Vec<Vec<u8>> = source.split_inclusive(|&c| c == b'\n').map(<[u8]>::to_vec).collect();
+        let mut iter = taipan_parser::TokenizerIter::new(Box::new(Lines(lines.into_iter())), true);
+        let mut text = String::new();
+        while let Some(result) = iter.next_token() {
+            match result {
+                Ok(t) => {
+                    let ((sl, sc), (el, ec)) = (t.start, t.end);
+                    let _ = write!(text, "{} {} {sl},{sc}-{el},{ec} {}\n", t.kind, t.string, t.line);
+                }
+                Err(error) => {
+                    text += &plain_error(&error);
+                    break;
+                }
+            }
+        }
+        let _ = writeln!(out, "{}", escape(&text));
+    }
+}
+
+fn escape(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('\n', "\\n").replace('\r', "\\r")
 }
 
 /// An error: class, message, place and text.

@@ -42,7 +42,8 @@ pub struct Options<'o> {
     pub dont_imply_dedent: bool,
     /// How long decimal numbers may be; 0 for no limit (`sys.set_int_max_str_digits`).
     pub int_max_str_digits: usize,
-    /// How much native stack may be used, in bytes.
+    /// How much native stack may be used, in bytes. What needs more is too complex. The limit of
+    /// CPython's parser is reached with about 3 MB in a build without optimisation.
     pub stack_size: usize,
     /// Decodes encodings other than UTF-8, Latin-1 and ASCII.
     pub decoder: Option<Decoder<'o>>,
@@ -60,7 +61,7 @@ impl Default for Options<'_> {
             allow_incomplete_input: false,
             dont_imply_dedent: false,
             int_max_str_digits: 4300,
-            stack_size: 4 << 20,
+            stack_size: 1 << 20,
             decoder: None,
             lookup_name: None,
         }
@@ -118,8 +119,8 @@ pub(crate) struct Core<'a, 'o> {
     pub forbidden_name: Cell<Option<&'a str>>,
     /// Warnings about escapes; the tokenizer has those about numbers.
     pub warnings: Vec<Warning>,
-    /// The second pass, which doesn't warn again.
-    pub second_pass: bool,
+    /// This is the second pass, which doesn't warn again.
+    pub suppress_warnings: bool,
     pub stack_limit: StackLimit,
 }
 
@@ -137,7 +138,7 @@ impl<'a, 'o> Core<'a, 'o> {
             barry: options.barry_as_flufl,
             forbidden_name: Cell::new(None),
             warnings: Vec::new(),
-            second_pass: false,
+            suppress_warnings: false,
             stack_limit: StackLimit::new(options.stack_size),
         }
     }
@@ -288,7 +289,7 @@ impl<'a, 'o> Core<'a, 'o> {
         // A string that is parsed again gives no second warning; its place in the buffer tells.
         let place = (text.as_ptr() as usize).wrapping_sub(self.tok.buf.as_ptr() as usize);
         let token_start = place.wrapping_add(invalid.at) as u32;
-        if self.second_pass || self.warnings.iter().any(|warning| warning.token_start == token_start) {
+        if self.suppress_warnings || self.warnings.iter().any(|warning| warning.token_start == token_start) {
             return;
         }
         let c = text.get(invalid.at).copied().unwrap_or(b'?');

@@ -66,9 +66,9 @@ impl Tok {
         matches!(self, Tok::ENDMARKER | Tok::NEWLINE | Tok::INDENT | Tok::DEDENT)
     }
 
-    /// STRING and the parts of f-strings, whose line is that of their first character.
+    /// STRING and FSTRING_MIDDLE, which may have several lines.
     pub(crate) fn is_string_part(self) -> bool {
-        matches!(self, Tok::STRING | Tok::FSTRING_START | Tok::FSTRING_MIDDLE | Tok::FSTRING_END)
+        matches!(self, Tok::STRING | Tok::FSTRING_MIDDLE)
     }
 }
 

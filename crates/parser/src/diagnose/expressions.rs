@@ -77,11 +77,13 @@ impl<'a> Diagnosis<'a, '_> {
     /// The same without the rules for invalid programs.
     pub(super) fn expression_without_invalid(&mut self) -> R<&'a Expr<'a>> {
         let call_invalid_rules = std::mem::replace(&mut self.call_invalid_rules, false);
+        self.core.suppress_warnings = false;
         let result = self.rule(|p| {
             let s = p.start()?;
             choice!(p, |p| p.if_exp(s), |p| p.disjunction(), |p| p.lambdef())
         });
         self.call_invalid_rules = call_invalid_rules;
+        self.core.suppress_warnings = call_invalid_rules;
         result
     }
 

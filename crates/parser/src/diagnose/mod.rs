@@ -217,7 +217,7 @@ impl<'a, 'o> Diagnosis<'a, 'o> {
         self.mark = 0;
         self.level = 0;
         self.call_invalid_rules = true;
-        self.core.second_pass = true;
+        self.core.suppress_warnings = true;
         self.core.tok.interactive_stop = true;
         // An error of the first pass is the one.
         if self.error.is_none() {

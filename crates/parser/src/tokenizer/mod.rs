@@ -408,6 +408,10 @@ impl<'a, 'r> Tokenizer<'a, 'r> {
             }
         }
         if let Some(done) = self.reader_done {
+            if self.compact && self.start.is_none() && !self.inside_fstring() {
+                // The buffer was emptied to read a line into it.
+                self.buf_start = self.inp;
+            }
             self.done = done;
             return false;
         }
@@ -635,7 +639,14 @@ impl<'a, 'r> Tokenizer<'a, 'r> {
                     _ => {}
                 }
                 if c == b'\r' as i32 {
+                    // A carriage return that ends no line goes to the token after it.
                     c = self.nextc();
+                    match CLASS[(c & 0xff) as usize] {
+                        Class::Digit => return self.number_token(),
+                        Class::Quote => return self.string_token(c as u8),
+                        _ if c == b'.' as i32 => return self.dot_token(),
+                        _ => {}
+                    }
                 }
                 if c == b'\n' as i32 {
                     self.atbol = true;
@@ -861,7 +872,7 @@ impl<'a, 'r> Tokenizer<'a, 'r> {
         }
         match one_char(byte) {
             Some(kind) => self.token_here(kind),
-            None if byte.is_ascii_graphic() => self.token_here(Tok::OP),
+            None if unicode::is_printable(c as u32) => self.token_here(Tok::OP),
             None => self.syntaxerror(format!("invalid non-printable character U+{c:04X}")),
         }
     }

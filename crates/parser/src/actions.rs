@@ -4,6 +4,7 @@
 use crate::ast::*;
 use crate::core::{ActionError, Core};
 use crate::literals::{self, LiteralError};
+use crate::source::find_byte;
 use crate::token::{Tok, Token};
 
 /// A part of a node that belongs to a token with the text of a `=` expression.
@@ -70,7 +71,8 @@ impl<'a> Core<'a, '_> {
             literals::decode_bytes(self.arena, parts.body, parts.raw, &mut invalid)
         } else {
             let lookup = self.options.lookup_name;
-            literals::decode_string(self.arena, parts.body, parts.raw, lookup, &mut invalid)
+            let raw = parts.raw || find_byte(parts.body, b'\\').is_none();
+            literals::decode_string(self.arena, parts.body, raw, lookup, &mut invalid)
         };
         let value = decoded.map_err(|error| ActionError::Literal(error, *token))?;
         if let Some(invalid) = invalid {
@@ -84,14 +86,16 @@ impl<'a> Core<'a, '_> {
     // ---- f-strings ------------------------------------------------------------------------------
 
     /// The characters of an f-string, not decoded yet.
-    pub fn constant_from_token(&self, token: &Token) -> &'a Expr<'a> {
-        self.constant(Constant::Str(self.tok.text(token)), token.range())
+    pub fn constant_from_token(&self, token: &Token) -> Result<&'a Expr<'a>, ActionError> {
+        let text = self.tok.text(token);
+        literals::check_utf8(text, true).map_err(ActionError::Decode)?;
+        Ok(self.constant(Constant::Str(text), token.range()))
     }
 
     /// The characters of a format specifier.
     pub fn decoded_constant_from_token(&mut self, token: &Token) -> Result<&'a Expr<'a>, ActionError> {
         let text = self.tok.text(token);
-        let value = self.decode_fstring(text, false, token).map_err(ActionError::FormatSpec)?;
+        let value = self.decode_fstring(text, false, token).map_err(ActionError::Decode)?;
         Ok(self.constant(Constant::Str(value), token.range()))
     }
 
@@ -201,6 +205,7 @@ impl<'a> Core<'a, '_> {
                 // The two nodes of a field with `=`.
                 ExprKind::JoinedStr { values: pair } => values.extend_from_slice(pair),
                 ExprKind::Constant { value: Constant::Str(text), .. } => {
+                    let raw = raw || find_byte(text, b'\\').is_none();
                     let decoded = self
                         .decode_fstring(text, raw, end)
                         .map_err(|error| ActionError::Literal(error, *end))?;

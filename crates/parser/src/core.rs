@@ -73,8 +73,9 @@ impl Default for Options<'_> {
 pub(crate) enum ActionError {
     /// A literal without a value, and its token.
     Literal(LiteralError, Token),
-    /// The same in a format specifier, where CPython lets the `UnicodeDecodeError` out.
-    FormatSpec(LiteralError),
+    /// A part of an f-string that can't be decoded, for which CPython lets the
+    /// `UnicodeDecodeError` out.
+    Decode(LiteralError),
     /// str and bytes literals side by side.
     MixedLiterals,
 }
@@ -242,14 +243,15 @@ impl<'a, 'o> Core<'a, 'o> {
         (end_lineno, end_col): (i32, i32),
         msg: String,
     ) -> SyntaxError {
-        let text = self.error_line(lineno);
-        let offset = byte_offset_to_character_offset(text, col);
+        // Columns of a line that isn't UTF-8 are applied to its readable form.
+        let text = String::from_utf8_lossy(self.error_line(lineno)).into_owned();
+        let offset = byte_offset_to_character_offset(&text, col);
         let end_offset =
-            if end_col > 0 { byte_offset_to_character_offset(text, end_col) } else { end_col };
+            if end_col > 0 { byte_offset_to_character_offset(&text, end_col) } else { end_col };
         let location = Location {
             lineno,
             offset,
-            text: Some(String::from_utf8_lossy(text).into_owned()),
+            text: Some(text),
             end: Some((end_lineno, end_offset)),
             text_from_file: self.mode == Mode::Exec && !self.tok.interactive,
         };
@@ -331,11 +333,10 @@ impl<'a, 'o> Core<'a, 'o> {
 
 /// How many characters the first `offset` bytes of a line are, where a character that is cut off
 /// counts, and so does what would come after the end.
-fn byte_offset_to_character_offset(line: &[u8], offset: i32) -> i32 {
+fn byte_offset_to_character_offset(line: &str, offset: i32) -> i32 {
     let offset = offset.max(0) as usize;
-    if offset <= line.len() {
-        String::from_utf8_lossy(&line[..offset]).chars().count() as i32
-    } else {
-        String::from_utf8_lossy(line).chars().count() as i32 + 1
+    match line.as_bytes().get(..offset) {
+        Some(before) => String::from_utf8_lossy(before).chars().count() as i32,
+        None => line.chars().count() as i32 + 1,
     }
 }

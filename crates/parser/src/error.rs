@@ -17,7 +17,8 @@ pub enum ErrorKind {
     Value,
     /// `OverflowError`: the source is too long
     Overflow,
-    /// `UnicodeDecodeError`, which only an escape sequence in a format specifier lets out
+    /// `UnicodeDecodeError`: a bad escape sequence in a format specifier, or a name that isn't UTF-8
+    /// after another error
     UnicodeDecode,
     /// `KeyboardInterrupt`, reported by the line reader
     Interrupt,

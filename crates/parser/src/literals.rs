@@ -157,9 +157,7 @@ pub(crate) fn decode_string<'a>(
     invalid: &mut Option<InvalidEscape>,
 ) -> Result<&'a [u8], LiteralError> {
     if !text.is_ascii() {
-        if let Err(error) = std::str::from_utf8(text) {
-            return Err(LiteralError::Unicode(bad_utf8(text, raw, error)));
-        }
+        check_utf8(text, raw)?;
     }
     if raw || find_byte(text, b'\\').is_none() {
         return Ok(text);
@@ -169,20 +167,19 @@ pub(crate) fn decode_string<'a>(
         .map(|out| &*arena.alloc_slice_copy(&out))
 }
 
-/// The message for text that isn't UTF-8. With escapes in it, only the run of characters above
-/// ASCII that has the error is decoded, so positions are relative to that.
-fn bad_utf8(text: &[u8], raw: bool, error: std::str::Utf8Error) -> String {
-    if raw || find_byte(text, b'\\').is_none() {
-        return utf8_error(text, error);
+/// Is it UTF-8? With escapes, each run of characters above ASCII is decoded by itself, so the
+/// position of an error is relative to its run.
+pub(crate) fn check_utf8(text: &[u8], raw: bool) -> Result<(), LiteralError> {
+    let Err(error) = std::str::from_utf8(text) else { return Ok(()) };
+    if raw {
+        return Err(LiteralError::Unicode(utf8_error(text, error)));
     }
     let bad = error.valid_up_to();
     let start = text[..bad].iter().rposition(|&c| c < 128).map_or(0, |n| n + 1);
     let len = text[bad..].iter().position(|&c| c < 128).unwrap_or(text.len() - bad);
     let run = &text[start..bad + len];
-    match std::str::from_utf8(run) {
-        Err(error) => utf8_error(run, error),
-        Ok(_) => utf8_error(text, error),
-    }
+    let error = std::str::from_utf8(run).err().unwrap_or(error);
+    Err(LiteralError::Unicode(utf8_error(run, error)))
 }
 
 /// The text of the `UnicodeDecodeError` for bytes that aren't UTF-8.

@@ -50,7 +50,8 @@ impl<'a> Diagnosis<'a, '_> {
                 |p| p.fstring_replacement_field(),
                 |p| {
                     let token = p.t(Tok::FSTRING_MIDDLE)?;
-                    Ok(p.core.constant_from_token(&token))
+                    let constant = p.core.constant_from_token(&token);
+                    p.action(constant)
                 },
             )
         })

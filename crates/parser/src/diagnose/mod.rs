@@ -260,7 +260,9 @@ impl<'a, 'o> Diagnosis<'a, 'o> {
         loop {
             match self.core.tok.next_token().kind {
                 Tok::ERRORTOKEN => {
-                    if let Some(error) = self.core.tok.error.take() {
+                    if let Some(msg) = self.core.tok.decode_error.take() {
+                        self.error = Some(SyntaxError::bare(ErrorKind::UnicodeDecode, msg));
+                    } else if let Some(error) = self.core.tok.error.take() {
                         self.error = Some(error);
                     } else if let Some(paren) = self.core.tok.parens.last() {
                         if current.lineno > paren.lineno {
@@ -561,11 +563,11 @@ impl<'a, 'o> Diagnosis<'a, 'o> {
             Err(ActionError::MixedLiterals) => {
                 return self.raise("cannot mix bytes and nonbytes literals".into());
             }
-            Err(ActionError::FormatSpec(LiteralError::Unicode(msg))) => {
+            Err(ActionError::Decode(LiteralError::Unicode(msg))) => {
                 self.error = Some(SyntaxError::bare(ErrorKind::UnicodeDecode, msg));
                 return Err(No::Raised);
             }
-            Err(ActionError::FormatSpec(error)) => (error, Token::NOTHING),
+            Err(ActionError::Decode(error)) => (error, Token::NOTHING),
             Err(ActionError::Literal(error, token)) => (error, token),
         };
         match error {

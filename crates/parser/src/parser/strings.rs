@@ -46,7 +46,7 @@ impl<'a> Parser<'a, '_> {
         loop {
             let item = match self.kind() {
                 Tok::FSTRING_MIDDLE => {
-                    let item = self.core.constant_from_token(&self.cur);
+                    let item = self.core.constant_from_token(&self.cur).map_err(|_| Fail)?;
                     self.advance();
                     item
                 }

@@ -645,6 +645,13 @@ impl<'a, 'r> Tokenizer<'a, 'r> {
                         Class::Digit => return self.number_token(),
                         Class::Quote => return self.string_token(c as u8),
                         _ if c == b'.' as i32 => return self.dot_token(),
+                        _ if c == b'\\' as i32 => {
+                            if let Err(token) = self.continuation_line() {
+                                return token;
+                            }
+                            self.cont_line = true;
+                            continue 'again;
+                        }
                         _ => {}
                     }
                 }

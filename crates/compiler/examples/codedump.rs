@@ -6,6 +6,7 @@
 //!                                         the directory TAIPAN_CPYTHON_SOURCE
 //!     codedump --snippets < LIST          the same for lines "s|b MODE FLAGS LEVEL HEX-SOURCE",
 //!                                         errors and warnings in full
+//!     codedump --symtable FILE            the symbol table's blocks, with the flags as numbers
 //!     codedump --fuzz SECONDS LIST        compiles mutations of the files listed; a panic ends it
 //!     codedump --bench LIST               seconds to compile the files listed, sources in memory
 
@@ -17,6 +18,8 @@ use std::time::Instant;
 use bumpalo::Bump;
 use sha2::{Digest, Sha256};
 use taipan_compiler::dump::{dump, dump_verbose, hex};
+use taipan_compiler::names::Name;
+use taipan_compiler::symtable::{BlockId, Symtable};
 use taipan_compiler::{CodeObject, CompileError, ErrorKind, Options, compile};
 use taipan_parser::{Mode, Source};
 
@@ -216,6 +219,52 @@ fn check(digests: &str) -> ExitCode {
     if bad + missing == 0 && good > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+/// A block a line: type, name, line, nesting, symbols in alphabetical order, parameters.
+fn show_block(table: &Symtable<'_>, id: BlockId, out: &mut String) {
+    let entry = table.entry(id);
+    let text = |name: u32| table.names.text(Name(name));
+    let mut symbols: Vec<String> =
+        entry.symbols.entries().iter().map(|(name, flags)| format!("{}={flags}", text(*name))).collect();
+    symbols.sort();
+    let varnames: Vec<&str> = entry.varnames.iter().map(|name| text(name.0)).collect();
+    let _ = writeln!(
+        out,
+        "{} {} {} {} [{}] [{}] {}",
+        entry.ty as u32,
+        text(entry.name.0),
+        entry.range.lineno,
+        u8::from(entry.nested),
+        symbols.join(" "),
+        varnames.join(" "),
+        entry.children.len()
+    );
+    for child in &entry.children {
+        show_block(table, *child, out);
+    }
+}
+
+fn show_symtable(source: &[u8]) -> String {
+    let arena = Bump::new();
+    let options =
+        taipan_parser::Options { lookup_name: Some(&lookup_name), decoder: Some(&decode), ..Default::default() };
+    let parsed = match taipan_parser::parse(&arena, Source::Bytes(source), Mode::Exec, &options) {
+        Ok(parsed) => parsed,
+        Err(failure) => return parse_error_text(&failure.error),
+    };
+    let features = match taipan_compiler::future::future_from_ast(&parsed.module) {
+        Ok(future) => future.features,
+        Err(e) => return error_text(&e),
+    };
+    match Symtable::build(&parsed.module, &arena, features, taipan_compiler::DEFAULT_STACK_BUDGET) {
+        Ok(table) => {
+            let mut out = String::new();
+            show_block(&table, table.top(), &mut out);
+            out
+        }
+        Err(e) => error_text(&e),
+    }
+}
+
 /// Compiles files with bytes, words and lines put elsewhere, taken out or doubled.
 fn fuzz(seconds: u64, list: &str) {
     let sources: Vec<Vec<u8>> = std::fs::read_to_string(list)
@@ -313,6 +362,12 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Some("--check") => check(args.get(1).map_or("cpython-tests/code-digests.tsv", |s| s)),
+        Some("--symtable") => {
+            for path in &args[1..] {
+                println!("{path}\n{}", show_symtable(&std::fs::read(path).unwrap_or_default()));
+            }
+            ExitCode::SUCCESS
+        }
         Some("--fuzz") => {
             let seconds = args.get(1).and_then(|s| s.parse().ok()).unwrap_or(60);
             fuzz(seconds, args.get(2).map_or("", |s| s));

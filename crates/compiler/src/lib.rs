@@ -28,6 +28,7 @@ pub mod opcode;
 pub mod stages;
 pub mod symtable;
 pub mod unparse;
+pub mod validate;
 
 pub use consts::{BigInt, CodeObject, Const};
 pub use error::{CompileError, ErrorKind, Location, Warning, WarningCategory};

@@ -5,6 +5,7 @@
 //! uses the same values until it outgrows them or the object dies.
 
 use super::*;
+use crate::object::_PyObject_ComputedDictPointer;
 use core::ffi::{c_int, c_void};
 
 /// The class's instances keep their attributes inline.
@@ -302,11 +303,6 @@ pub unsafe extern "C" fn _PyObject_IsInstanceDictEmpty(op: *mut PyObject) -> c_i
         };
         (dict.is_null() || (*dict).ma_used == 0) as c_int
     }
-}
-
-unsafe extern "C" {
-    // object.rs: address of a dict pointer at a plain offset, NULL if the type has none.
-    fn _PyObject_ComputedDictPointer(op: *mut PyObject) -> *mut *mut PyObject;
 }
 
 /// Visits the instance attributes, wherever they are.

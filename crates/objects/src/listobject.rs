@@ -101,6 +101,10 @@ pub(crate) unsafe fn list_resize(slf: *mut PyListObject, newsize: isize) -> PyRe
             (*slf).ob_base.ob_size = newsize;
             return Ok(());
         }
+        if newsize > isize::MAX / 16 {
+            PyErr_NoMemory();
+            return Err(Raised::assume());
+        }
         let mut new_allocated = (newsize as usize + (newsize as usize >> 3) + 6) & !3;
         // No slack when the list grows by more than the slack would be.
         if newsize - (*slf).ob_base.ob_size > new_allocated as isize - newsize {
@@ -108,10 +112,6 @@ pub(crate) unsafe fn list_resize(slf: *mut PyListObject, newsize: isize) -> PyRe
         }
         if newsize == 0 {
             new_allocated = 0;
-        }
-        if new_allocated > isize::MAX as usize / 8 {
-            PyErr_NoMemory();
-            return Err(Raised::assume());
         }
         let items: *mut *mut PyObject = PyMem_Realloc((*slf).ob_item.cast(), new_allocated * 8).cast();
         if items.is_null() {

@@ -661,7 +661,8 @@ unsafe fn pow_plain(v: L, w: L) -> Ob {
                 return lshift(one.cast(), bits as usize);
             }
         }
-        if (bit_length(v) as u128) * e as u128 > 1 << 45 {
+        // Results beyond 8 GB are not worth the attempt.
+        if (bit_length(v) as u128) * e as u128 > 1 << 36 {
             return PyErr_NoMemory();
         }
         long_from_nat(is_negative(v) && e & 1 != 0, &nat::pow(&nat::from_digits(digits(v)), e))

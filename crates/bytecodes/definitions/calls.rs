@@ -197,7 +197,7 @@ raw op(_CALL_ALLOC_AND_ENTER_INIT, (func_version/2, callable, null, args[oparg] 
     deopt_if!((*code).co_kwonlyargcount != 0);
     deopt_if!(!has_stack_space_with_shim(tstate, code));
     deopt_if!((*tstate).py_recursion_remaining <= 2);
-    let slf = _PyType_NewManagedObject(tp);
+    let slf = PyType_GenericAlloc(tp, 0);
     error_if!(slf.is_null());
     let new_frame = frame_push_init(tstate, frame, init, slf, base, oparg as usize);
     frame.set_sp(base);
@@ -479,7 +479,7 @@ raw inst(INSTRUMENTED_CALL_FUNCTION_EX, (func, unused, callargs, kwargs if (opar
 inst(MAKE_FUNCTION, (codeobj -- func)) {
     func = PyFunction_New(codeobj, globals!());
     error_if!(func.is_null());
-    (*func.cast::<PyFunctionObject>()).func_version = (*codeobj.cast::<PyCodeObject>()).co_version;
+    _PyFunction_SetVersion(func.cast(), (*codeobj.cast::<PyCodeObject>()).co_version);
 }
 
 inst(SET_FUNCTION_ATTRIBUTE, (ref attr, ref func -- ref res)) {

@@ -6,7 +6,7 @@ pub use crate::code_location::*;
 use crate::ceval_prelude::{CodeUnit, ob_size, oparg_of, opcode_of, tuple_item, tuple_items};
 use crate::ceval_prelude::bytes_size;
 use crate::defs::*;
-use crate::externs::_PyObject_NewVar;
+use crate::externs::{_PyFunction_ClearCodeByVersion, _PyObject_NewVar};
 use crate::frame::{CodeExt, FRAME_HEADER_WORDS};
 use crate::generated::opcode_ids::*;
 use crate::generated::opcode_metadata::CACHES;
@@ -1190,6 +1190,7 @@ unsafe extern "C" fn code_dealloc(slf: *mut PyObject) {
                 return;
             }
         }
+        _PyFunction_ClearCodeByVersion((*co).co_version);
         if !(*co).co_extra.is_null() {
             let extras = Box::from_raw((*co).co_extra.cast::<Vec<*mut c_void>>());
             let free = &*(&raw const EXTRA_FREE);

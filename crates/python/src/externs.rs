@@ -13,8 +13,6 @@ unsafe extern "C" {
     pub fn PyUnstable_Type_AssignVersionTag(tp: *mut PyTypeObject) -> c_int;
     // objects: setobject
     pub fn _PySet_Contains(so: *mut PySetObject, key: *mut PyObject) -> c_int;
-    // objects: typeobject: a new instance of a class with inline values, for `__init__`
-    pub fn _PyType_NewManagedObject(tp: *mut PyTypeObject) -> *mut PyObject;
     // objects: exceptions
     pub fn _PyExc_CreateExceptionGroup(msg: *const c_char, excs: *mut PyObject) -> *mut PyObject;
     // objects: dictobject: tells watchers; the new version tag
@@ -22,10 +20,9 @@ unsafe extern "C" {
     // objects: dictobject: versions for LOAD_GLOBAL caches; index of a str key
     pub fn _PyDictKeys_GetVersionForCurrentState(interp: *mut PyInterpreterState, keys: *mut PyDictKeysObject) -> u32;
     pub fn _PyDictKeys_StringLookup(keys: *mut PyDictKeysObject, key: *mut PyObject) -> Py_ssize_t;
-    // objects: typeobject
-    pub fn _PyType_AssignVersionTag(tp: *mut PyTypeObject) -> c_int;
     // objects: funcobject
-    pub fn _PyFunction_GetVersionForCurrentState(func: *mut PyFunctionObject) -> u32;
+    pub fn _PyFunction_SetVersion(func: *mut PyFunctionObject, version: u32);
+    pub fn _PyFunction_ClearCodeByVersion(version: u32);
     // python: traceback
     pub fn _PyTraceBack_FromFrame(tb_next: *mut PyObject, frame: *mut PyFrameObject) -> *mut PyObject;
     // python: suggestions

@@ -10,6 +10,7 @@
 #![allow(clippy::missing_safety_doc, reason = "one contract for the file, see its top")]
 
 use crate::ceval_prelude::*;
+use taipan_objects::typeobject::slots::{slot_tp_getattr_hook, slot_tp_getattro};
 
 /// Counter after a success.
 const ADAPTIVE_COOLDOWN: u16 = 52 << 4;
@@ -98,7 +99,7 @@ pub unsafe fn function_version(func: *mut PyFunctionObject) -> Result<u32, Fail>
             if !is_inlinable_function(current_tstate(), func.cast()) {
                 return Err(Versions);
             }
-            (*func).func_version = crate::codeobject::next_version();
+            _PyFunction_SetVersion(func, crate::codeobject::next_version());
         }
         if (*func).func_version == 0 { Err(Versions) } else { Ok((*func).func_version) }
     }
@@ -453,11 +454,6 @@ fn same_function<A: Copy, B: Copy>(a: Option<A>, b: B) -> bool {
     a.is_some_and(|a| unsafe { core::mem::transmute_copy::<A, usize>(&a) == core::mem::transmute_copy::<B, usize>(&b) })
 }
 
-unsafe extern "C" {
-    fn _Py_slot_tp_getattro(slf: *mut PyObject, name: *mut PyObject) -> *mut PyObject;
-    fn _Py_slot_tp_getattr_hook(slf: *mut PyObject, name: *mut PyObject) -> *mut PyObject;
-}
-
 type Getattro = unsafe extern "C" fn(*mut PyObject, *mut PyObject) -> *mut PyObject;
 type Setattro = unsafe extern "C" fn(*mut PyObject, *mut PyObject, *mut PyObject) -> i32;
 
@@ -471,8 +467,8 @@ unsafe fn analyze_descriptor(tp: *mut PyTypeObject, name: *mut PyObject, store: 
                 return (Overridden, null_mut());
             }
         } else if !same_function((*tp).tp_getattro, PyObject_GenericGetAttr as Getattro) {
-            let plain_slot = same_function((*tp).tp_getattro, _Py_slot_tp_getattro as Getattro);
-            if !plain_slot && !same_function((*tp).tp_getattro, _Py_slot_tp_getattr_hook as Getattro) {
+            let plain_slot = same_function((*tp).tp_getattro, slot_tp_getattro as Getattro);
+            if !plain_slot && !same_function((*tp).tp_getattro, slot_tp_getattr_hook as Getattro) {
                 return (Overridden, null_mut());
             }
             let tstate = current_tstate();

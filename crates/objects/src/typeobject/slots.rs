@@ -77,7 +77,8 @@ macro_rules! unary {
 }
 macro_rules! binary_method {
     ($($slot:ident $name:literal)*) => { $(
-        pub(crate) unsafe extern "C" fn $slot(slf: Ob, other: Ob) -> Ob {
+        #[doc = concat!("Calls the Python `", $name, "`.")]
+        pub unsafe extern "C" fn $slot(slf: Ob, other: Ob) -> Ob {
             // SAFETY: [ARGS]
             unsafe { vectorcall_method(intern!($name), &[slf, other]) }
         }
@@ -396,7 +397,9 @@ unsafe fn call_attribute(slf: Ob, attr: Ob, name: Ob) -> Ob {
 
 /// `tp_getattro` of a class with `__getattr__`. Installed for `__getattribute__` too; then it replaces itself by the
 /// simpler slot at its first call.
-pub(crate) unsafe extern "C" fn slot_tp_getattr_hook(slf: Ob, name: Ob) -> Ob {
+/// `tp_getattro` of classes with a Python `__getattr__` (and perhaps `__getattribute__`). The specialiser knows it by its address.
+#[inline(never)]
+pub unsafe extern "C" fn slot_tp_getattr_hook(slf: Ob, name: Ob) -> Ob {
     // SAFETY: [ARGS]
     unsafe {
         let tp = (*slf).ob_type;

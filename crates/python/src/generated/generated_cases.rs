@@ -2079,7 +2079,7 @@ handler! {
                 deopt_if!([frame tstate this_instr next_instr sp locals oparg] CALL; (*code).co_kwonlyargcount != 0);
                 deopt_if!([frame tstate this_instr next_instr sp locals oparg] CALL; !has_stack_space_with_shim(tstate, code));
                 deopt_if!([frame tstate this_instr next_instr sp locals oparg] CALL; (*tstate).py_recursion_remaining <= 2);
-                let slf = _PyType_NewManagedObject(tp);
+                let slf = PyType_GenericAlloc(tp, 0);
                 error_if!([frame tstate this_instr next_instr sp locals oparg] slf.is_null());
                 let new_frame = frame_push_init(tstate, frame, init, slf, base, oparg as usize);
                 frame.set_sp(base);
@@ -2557,7 +2557,7 @@ handler! {
                 let mut func: *mut PyObject;
                 func = PyFunction_New(codeobj, globals!([frame tstate this_instr next_instr sp locals oparg] ));
                 error_if!([frame tstate this_instr next_instr sp locals oparg] func.is_null());
-                (*func.cast::<PyFunctionObject>()).func_version = (*codeobj.cast::<PyCodeObject>()).co_version;
+                _PyFunction_SetVersion(func.cast(), (*codeobj.cast::<PyCodeObject>()).co_version);
                 sp = sp.sub(1);
                 *sp = StackRef::from_owned(func); sp = sp.add(1);
                 _codeobj.close();

@@ -28,8 +28,8 @@ fn load(dir: &Path) -> Result<model::Definitions, String> {
     Ok(defs)
 }
 
-fn run() -> Result<(), String> {
-    let check = std::env::args().any(|a| a == "--check");
+/// Writes the generated files, or only compares them.
+fn run(check: bool) -> Result<(), String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let defs = load(&root.join("definitions"))?;
     let target = root.join("../python/src/generated");
@@ -53,7 +53,7 @@ fn run() -> Result<(), String> {
 }
 
 fn main() -> ExitCode {
-    match run() {
+    match run(std::env::args().any(|a| a == "--check")) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("{message}");
@@ -64,3 +64,14 @@ fn main() -> ExitCode {
 
 #[cfg(test)]
 mod tests;
+
+/// What was generated, compiled for the tests.
+#[cfg(test)]
+#[allow(dead_code, reason = "only some of it is looked at")]
+#[path = "../../python/src/generated/opcode_ids.rs"]
+mod opcode_ids;
+/// What was generated, compiled for the tests.
+#[cfg(test)]
+#[allow(dead_code, reason = "only some of it is looked at")]
+#[path = "../../python/src/generated/opcode_metadata.rs"]
+mod opcode_metadata;

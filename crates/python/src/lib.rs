@@ -2,6 +2,8 @@
 //!
 //! Must not know: Cranelift, the command line, any module in `Modules/`.
 
+#![cfg_attr(feature = "tailcall", allow(incomplete_features, reason = "the unstable form is optional"))]
+#![cfg_attr(feature = "tailcall", feature(explicit_tail_calls, rust_preserve_none_cc))]
 #![allow(clippy::missing_safety_doc, reason = "exported C functions follow the contract of CPython's C API manual")]
 
 #[macro_use]

@@ -59,6 +59,17 @@ pub static STATIC_TYPES: TypeList = TypeList(&[
     &raw mut PyRange_Type,
     &raw mut PyRangeIter_Type,
     &raw mut PyLongRangeIter_Type,
+    // text and bytes
+    &raw mut crate::unicodeobject::PyUnicode_Type,
+    &raw mut crate::unicodeobject::PyUnicodeIter_Type,
+    &raw mut crate::unicodeobject::_PyUnicodeASCIIIter_Type,
+    &raw mut crate::unicodeobject::format::PyFormatterIter_Type,
+    &raw mut crate::unicodeobject::format::PyFieldNameIter_Type,
+    &raw mut crate::unicode_codecs::charmap::EncodingMapType,
+    &raw mut crate::bytesobject::PyBytes_Type,
+    &raw mut crate::bytesobject::PyBytesIter_Type,
+    &raw mut crate::bytearrayobject::PyByteArray_Type,
+    &raw mut crate::bytearrayobject::PyByteArrayIter_Type,
     // dicts, sets, views
     &raw mut crate::dictobject::PyDict_Type,
     &raw mut crate::dictobject::PyDictKeys_Type,

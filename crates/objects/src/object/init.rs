@@ -42,6 +42,11 @@ pub static STATIC_TYPES: TypeList = TypeList(&[
     &raw mut PyModule_Type,
     &raw mut PyModuleDef_Type,
     &raw mut _PyBufferWrapper_Type,
+    &raw mut crate::genericaliasobject::Py_GenericAliasType,
+    &raw mut crate::genericaliasobject::_Py_GenericAliasIterType,
+    &raw mut crate::unionobject::_PyUnion_Type,
+    &raw mut crate::typevarobject::_PyTypeAlias_Type,
+    &raw mut crate::typevarobject::_PyNoDefault_Type,
     &raw mut _PyNone_Type,
     &raw mut _PyNotImplemented_Type,
     // numbers and sequences
@@ -123,5 +128,6 @@ pub unsafe fn init_types() -> PyResult<()> {
         // SAFETY: [ARGS]
         unsafe { init_builtin_type(tp)? };
     }
-    Ok(())
+    // SAFETY: [GIL] all static types are ready.
+    unsafe { crate::typevarobject::init_generic_types() }
 }

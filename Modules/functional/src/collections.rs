@@ -906,7 +906,7 @@ methods! {
 }
 members! {
     static DEFDICT_MEMBERS = [
-        "default_factory", Py_T_OBJECT, core::mem::offset_of!(DefaultDict, default_factory), 0, "Makes the values of missing keys.";
+        "default_factory", _Py_T_OBJECT, core::mem::offset_of!(DefaultDict, default_factory), 0, "Makes the values of missing keys.";
     ];
 }
 static mut DEFDICT_AS_NUMBER: PyNumberMethods = {
@@ -987,7 +987,7 @@ fn tuplegetter_reduce(slf: Borrowed<'_, TupleGetter>) -> PyResult<Owned> {
 }
 methods! { static TUPLEGETTER_METHODS = [ "__reduce__($self, /)" => tuplegetter_reduce, "Help pickle."; ]; }
 members! {
-    static TUPLEGETTER_MEMBERS = [ "__doc__", Py_T_OBJECT, core::mem::offset_of!(TupleGetter, doc), 0, ""; ];
+    static TUPLEGETTER_MEMBERS = [ "__doc__", _Py_T_OBJECT, core::mem::offset_of!(TupleGetter, doc), 0, ""; ];
 }
 static mut TUPLEGETTER: PyTypeObject = PyTypeObject {
     tp_name: c"collections._tuplegetter".as_ptr(),

@@ -326,7 +326,7 @@ unsafe extern "C" fn key_richcompare(a: *mut PyObject, b: *mut PyObject, op: c_i
 
 members! {
     static KEY_MEMBERS = [
-        "obj", Py_T_OBJECT, core::mem::offset_of!(KeyObject, object), 0, "The object that this key wraps.";
+        "obj", _Py_T_OBJECT, core::mem::offset_of!(KeyObject, object), 0, "The object that this key wraps.";
     ];
 }
 static mut KEY: PyTypeObject = PyTypeObject {

@@ -1,0 +1,34 @@
+//! The native modules that the executable contains.
+
+use taipan_abi::{PyImport_AppendInittab, PyObject};
+
+type Init = unsafe extern "C" fn() -> *mut PyObject;
+
+/// Name and entry point of each, in alphabetical order.
+const MODULES: &[(&core::ffi::CStr, Init)] = &[
+    (c"_abc", taipan_mod_functional::abc::PyInit__abc),
+    (c"_bisect", taipan_mod_text::bisect::PyInit__bisect),
+    (c"_codecs", taipan_mod_text::codecs::PyInit__codecs),
+    (c"_collections", taipan_mod_functional::collections::PyInit__collections),
+    (c"_functools", taipan_mod_functional::functools::PyInit__functools),
+    (c"_heapq", taipan_mod_text::heapq::PyInit__heapq),
+    (c"_io", taipan_mod_io::module::PyInit__io),
+    (c"_locale", taipan_mod_text::locale::PyInit__locale),
+    (c"_operator", taipan_mod_functional::operator::PyInit__operator),
+    (c"_stat", taipan_mod_functional::stat::PyInit__stat),
+    (c"_string", taipan_mod_text::string::PyInit__string),
+    (c"_weakref", taipan_mod_functional::weakref::PyInit__weakref),
+    (c"atexit", taipan_mod_functional::atexit::PyInit_atexit),
+    (c"errno", taipan_mod_functional::errno::PyInit_errno),
+    (c"gc", taipan_mod_functional::gcmodule::PyInit_gc),
+    (c"itertools", taipan_mod_functional::itertools::PyInit_itertools),
+];
+
+/// Adds them to the import system's table, before the interpreter is initialised.
+pub fn register() {
+    for &(name, init) in MODULES {
+        // SAFETY: name and function are static.
+        let status = unsafe { PyImport_AppendInittab(name.as_ptr(), init) };
+        assert!(status == 0, "out of memory at start-up");
+    }
+}

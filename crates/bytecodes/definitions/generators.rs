@@ -95,17 +95,24 @@ raw op(_YIELD_VALUE, (retval -- value)) {
 
 macro(YIELD_VALUE) = _YIELD_VALUE;
 
-op(_MONITOR_YIELD, (retval -- retval)) {
+// A trace function may set f_lineno: the generator then goes on there.
+raw inst(INSTRUMENTED_YIELD_VALUE, (retval -- value)) {
+    let retval = *sp.sub(1);
+    let generator = frame.generator();
+    (*generator).gi_frame_state = FRAME_SUSPENDED + oparg as i8;
+    (*frame).instr_ptr = next_instr;
     frame.set_sp(sp.sub(1));
-    (*frame.generator()).gi_frame_state = FRAME_SUSPENDED + oparg as i8;
-    let status = call_instrumentation_arg(tstate, PY_MONITORING_EVENT_PY_YIELD, frame, this_instr, retval);
-    if status < 0 {
-        (*frame.generator()).gi_frame_state = FRAME_EXECUTING;
+    if call_instrumentation_arg(tstate, PY_MONITORING_EVENT_PY_YIELD, frame, this_instr, retval.as_ptr()) < 0 {
+        (*frame).instr_ptr = this_instr;
+        (*generator).gi_frame_state = FRAME_EXECUTING;
         error!();
     }
+    let retval = retval.make_owned();
+    let caller = gen_suspend(tstate, frame, frame.saved_sp(), oparg);
+    let caller_sp = caller.saved_sp();
+    *caller_sp = retval;
+    enter_frame!(caller, (*caller).instr_ptr.add(2), caller_sp.add(1));
 }
-
-macro(INSTRUMENTED_YIELD_VALUE) = _MONITOR_YIELD + _YIELD_VALUE;
 
 inst(END_SEND, (receiver, ref value -- ref res)) {
     res = value;

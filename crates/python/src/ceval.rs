@@ -399,7 +399,7 @@ pub unsafe extern "C" fn PyEval_EvalCode(co: *mut PyObject, globals: *mut PyObje
     }
 }
 
-/// `globals['__builtins__']` as a dict, put there if missing; new.
+/// `globals['__builtins__']` as a dict, or the running frame's builtins; new.
 unsafe fn eval_builtins(tstate: *mut PyThreadState, globals: *mut PyObject) -> *mut PyObject {
     // SAFETY: [ARGS]
     unsafe {
@@ -420,15 +420,7 @@ unsafe fn eval_builtins(tstate: *mut PyThreadState, globals: *mut PyObject) -> *
             }
             return found;
         }
-        let builtins = Py_XNewRef(eval_get_builtins(tstate));
-        if builtins.is_null() {
-            return null_mut();
-        }
-        if PyDict_SetItem(globals, key, builtins) < 0 {
-            Py_DECREF(builtins);
-            return null_mut();
-        }
-        builtins
+        Py_XNewRef(eval_get_builtins(tstate))
     }
 }
 

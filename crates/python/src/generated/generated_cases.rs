@@ -4488,20 +4488,19 @@ handler! {
             let mut sp = sp;
             let mut next_instr = this_instr.add(1);
             (*frame).instr_ptr = this_instr;
-            { // _MONITOR_YIELD
-                let retval = (*sp.sub(1)).as_ptr();
+            { // _INSTRUMENTED_YIELD_VALUE
+                let retval = *sp.sub(1);
+                let generator = frame.generator();
+                (*generator).gi_frame_state = FRAME_SUSPENDED + oparg as i8;
+                (*frame).instr_ptr = next_instr;
                 frame.set_sp(sp.sub(1));
-                (*frame.generator()).gi_frame_state = FRAME_SUSPENDED + oparg as i8;
-                let status = call_instrumentation_arg(tstate, PY_MONITORING_EVENT_PY_YIELD, frame, this_instr, retval);
-                if status < 0 {
-                    (*frame.generator()).gi_frame_state = FRAME_EXECUTING;
+                if call_instrumentation_arg(tstate, PY_MONITORING_EVENT_PY_YIELD, frame, this_instr, retval.as_ptr()) < 0 {
+                    (*frame).instr_ptr = this_instr;
+                    (*generator).gi_frame_state = FRAME_EXECUTING;
                     error!([frame tstate this_instr next_instr sp locals oparg] );
                 }
-            }
-            { // _YIELD_VALUE
-                let retval = (*sp.sub(1)).make_owned();
-                (*frame).instr_ptr = next_instr;
-                let caller = gen_suspend(tstate, frame, sp.sub(1), oparg);
+                let retval = retval.make_owned();
+                let caller = gen_suspend(tstate, frame, frame.saved_sp(), oparg);
                 let caller_sp = caller.saved_sp();
                 *caller_sp = retval;
                 enter_frame!([frame tstate this_instr next_instr sp locals oparg] caller, (*caller).instr_ptr.add(2), caller_sp.add(1));

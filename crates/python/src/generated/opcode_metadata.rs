@@ -1270,7 +1270,7 @@ pub fn stack_effect(opcode: u16, oparg: i32) -> Option<(i32, i32)> {
         SEND => { h -= 0 + 1 + 1; low = low.min(h); h += 0 + 1 + 1; low = low.min(h); h -= 0 + 1 + 1; low = low.min(h); h += 0 + 1 + 1; low = low.min(h); }
         SEND_GEN => { h -= 0; low = low.min(h); h += 0; low = low.min(h); h -= 0 + 1 + 1; low = low.min(h); h += 0 + 1 + 1; low = low.min(h); }
         YIELD_VALUE => { h -= 0 + 1; low = low.min(h); h += 0 + 1; low = low.min(h); }
-        INSTRUMENTED_YIELD_VALUE => { h -= 0 + 1; low = low.min(h); h += 0 + 1; low = low.min(h); h -= 0 + 1; low = low.min(h); h += 0 + 1; low = low.min(h); }
+        INSTRUMENTED_YIELD_VALUE => { h -= 0 + 1; low = low.min(h); h += 0 + 1; low = low.min(h); }
         END_SEND => { h -= 0 + 1 + 1; low = low.min(h); h += 0 + 1; low = low.min(h); }
         INSTRUMENTED_END_SEND => { h -= 0 + 1 + 1; low = low.min(h); h += 0 + 1; low = low.min(h); }
         INSTRUMENTED_END_FOR => { h -= 0 + 1 + 1; low = low.min(h); h += 0 + 1; low = low.min(h); }
@@ -1519,7 +1519,7 @@ pub static UOP_NAMES: &[&str] = &[
     "_SEND",
     "_SEND_GEN",
     "_YIELD_VALUE",
-    "_MONITOR_YIELD",
+    "_INSTRUMENTED_YIELD_VALUE",
     "_END_SEND",
     "_INSTRUMENTED_END_SEND",
     "_INSTRUMENTED_END_FOR",
@@ -1985,7 +1985,7 @@ pub fn macro_expansion(opcode: u8) -> &'static [MacroPart] {
         SEND => &[(_SEND, 2, 0)],
         SEND_GEN => &[(_CHECK_PEP_523, 2, 0), (_SEND_GEN, 2, 0)],
         YIELD_VALUE => &[(_YIELD_VALUE, 1, 0)],
-        INSTRUMENTED_YIELD_VALUE => &[(_MONITOR_YIELD, 1, 0), (_YIELD_VALUE, 1, 0)],
+        INSTRUMENTED_YIELD_VALUE => &[(_INSTRUMENTED_YIELD_VALUE, 1, 0)],
         END_SEND => &[(_END_SEND, 1, 0)],
         INSTRUMENTED_END_SEND => &[(_INSTRUMENTED_END_SEND, 1, 0)],
         INSTRUMENTED_END_FOR => &[(_INSTRUMENTED_END_FOR, 1, 0)],

@@ -24,6 +24,7 @@ unsafe extern "C" {
     pub fn _PyObject_MakeTpCall(tstate: *mut PyThreadState, callable: *mut PyObject, args: *const *mut PyObject, nargs: Py_ssize_t, keywords: *mut PyObject) -> *mut PyObject;
     pub fn _Py_CheckFunctionResult(tstate: *mut PyThreadState, callable: *mut PyObject, result: *mut PyObject, where_: *const c_char) -> *mut PyObject;
     pub fn _PyObject_FunctionStr(op: *mut PyObject) -> *mut PyObject;
+    pub fn PyMethod_New(func: *mut PyObject, self_: *mut PyObject) -> *mut PyObject;
     pub fn _PyNamespace_New(dict: *mut PyObject) -> *mut PyObject;
     pub fn _PySuper_Lookup(tp: *mut PyTypeObject, obj: *mut PyObject, name: *mut PyObject, method: *mut c_int) -> *mut PyObject;
     pub fn _PyObject_RealIsInstance(inst: *mut PyObject, cls: *mut PyObject) -> c_int;

@@ -4,7 +4,6 @@ use crate::gc::gc_untrack;
 use crate::typeobject::TYPE_INIT;
 use core::ffi::{c_char, c_int, c_void};
 use core::mem::offset_of;
-use core::ptr::null_mut;
 use taipan_abi::*;
 use taipan_clinic::{constructor, methods};
 

@@ -32,11 +32,17 @@ pub(crate) unsafe fn null_error() -> *mut PyObject {
     null_mut()
 }
 
+/// NULL, for [`type_error!`] in functions that return a status and drop it.
+#[inline(always)]
+pub(crate) fn no_object() -> *mut PyObject {
+    null_mut()
+}
+
 /// TypeError with the name of an object's type; the result is NULL.
 macro_rules! type_error {
     ($fmt:literal, $op:expr) => {{
         let _ = raise!(PyExc_TypeError, $fmt, type_name($op));
-        core::ptr::null_mut::<PyObject>()
+        $crate::abstract_::no_object()
     }};
 }
 pub(crate) use type_error;

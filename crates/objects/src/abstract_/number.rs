@@ -79,17 +79,8 @@ unsafe fn binary_op1(
 
 #[cold]
 unsafe fn binop_type_error(v: *mut PyObject, w: *mut PyObject, op: &str) -> *mut PyObject {
-    // SAFETY: [ARGS]
-    unsafe {
-        let _ = raise!(
-            PyExc_TypeError,
-            "unsupported operand type(s) for {}: '{}' and '{}'",
-            op,
-            name100(v),
-            name100(w)
-        );
-        null_mut()
-    }
+    let _ = raise!(PyExc_TypeError, "unsupported operand type(s) for {}: '{}' and '{}'", op, name100(v), name100(w));
+    null_mut()
 }
 
 /// `print >> file` is Python 2's: say what it has become.

@@ -13,13 +13,20 @@ pub use capi::{
     PyDict_Items, PyDict_Merge, PyDict_New, PyDict_Next, PyDict_SetItem, PyDict_Size, PyDict_Update, _PyDict_LoadGlobal,
     _PyDict_SetItem_LockHeld, _PyDict_SetItem_Take2,
 };
-pub(crate) use capi::dict_new_presized;
 pub use iterators::{
     PyDictIterItem_Type, PyDictIterKey_Type, PyDictIterValue_Type, PyDictRevIterItem_Type, PyDictRevIterKey_Type,
     PyDictRevIterValue_Type,
 };
 pub(crate) use iterators::dictiter_new;
-pub use keys::*;
+pub use keys::{
+    _PyDictKeys_GetVersionForCurrentState, _PyDictKeys_StringLookup, DICT_KEYS_GENERAL, DICT_KEYS_SPLIT,
+    DICT_KEYS_UNICODE, DKIX_DUMMY, DKIX_EMPTY, DKIX_ERROR, PyDict_LOG_MINSIZE, PyDict_MINSIZE, PyDictKeyEntry,
+    PyDictUnicodeEntry, SHARED_KEYS_MAX_SIZE, build_indices, calculate_log2_keysize, clear_keys_freelist, dict_lookup,
+    dictkeys_decref, dictkeys_incref, dk_entries, dk_is_unicode, dk_size, dk_unicode_entries, empty_keys, entry_at,
+    entry_key, estimate_log2_keysize, find_empty_slot, free_keys_object, hash_of, insert_split_key, keys_size,
+    lookdict_index, new_keys_object, set_index, unicode_eq, unicode_exact, unicode_get_hash, unicodekeys_lookup_unicode,
+    usable_fraction,
+};
 pub use managed::{
     _PyInlineValuesSize, _PyObject_InitInlineValues, _PyObject_MaterializeManagedDict,
     _PyObject_StoreInstanceAttribute, _PyObject_TryGetInstanceAttribute, PyObject_ClearManagedDict,
@@ -27,7 +34,11 @@ pub use managed::{
 };
 pub use methods::{PyDict_Type, dict_iter};
 pub use views::{PyDictItems_Type, PyDictKeys_Type, PyDictValues_Type, _PyDictViewObject, _PyDictView_New};
-pub use watchers::*;
+pub use watchers::{
+    DICT_MAX_WATCHERS, PyDict_EVENT_ADDED, PyDict_EVENT_CLEARED, PyDict_EVENT_CLONED, PyDict_EVENT_DEALLOCATED,
+    PyDict_EVENT_DELETED, PyDict_EVENT_MODIFIED, PyDict_WatchCallback, set_internal_watcher,
+};
+pub(crate) use watchers::{next_version, notify_event};
 
 use crate::gc::{gc_new, gc_track, is_tracked as gc_is_tracked};
 use core::ptr::null_mut;
@@ -52,7 +63,7 @@ pub unsafe fn gc_may_be_tracked(op: *mut PyObject) -> bool {
         if tp == &raw mut PyTuple_Type {
             return gc_is_tracked(op);
         }
-        PyObject_IS_GC(op) != 0
+        (*tp).tp_is_gc.is_none() || PyObject_IS_GC(op) != 0
     }
 }
 

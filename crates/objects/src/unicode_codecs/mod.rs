@@ -56,6 +56,22 @@ pub unsafe fn get_error_handler(errors: *const c_char) -> ErrorHandler {
     }
 }
 
+/// The handler that `errors` names, as CPython's `_Py_error_handler` numbers them.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _Py_GetErrorHandler(errors: *const c_char) -> core::ffi::c_int {
+    // SAFETY: [ARGS]
+    match unsafe { get_error_handler(errors) } {
+        ErrorHandler::Strict => 1,
+        ErrorHandler::SurrogateEscape => 2,
+        ErrorHandler::Replace => 3,
+        ErrorHandler::Ignore => 4,
+        ErrorHandler::BackslashReplace => 5,
+        ErrorHandler::SurrogatePass => 6,
+        ErrorHandler::XmlCharRefReplace => 7,
+        ErrorHandler::Other => 8,
+    }
+}
+
 /// A slice of C memory, which may be NULL if empty.
 ///
 /// # Safety

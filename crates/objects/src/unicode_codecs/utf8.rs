@@ -85,9 +85,10 @@ fn decode_slow(input: &[u8], errors: *const c_char, consumed: Option<&mut isize>
 fn encoded_len(t: Text<'_>) -> Option<usize> {
     match t {
         Text::U1(s) => Some(s.len() + s.iter().map(|&c| (c >= 0x80) as usize).sum::<usize>()),
-        _ => {
+        _ => with_units!(t, s => {
             let mut n = 0;
-            for c in t.chars() {
+            for &c in s {
+                let c: u32 = c.into();
                 n += match c {
                     0..=0x7f => 1,
                     0x80..=0x7ff => 2,
@@ -97,7 +98,7 @@ fn encoded_len(t: Text<'_>) -> Option<usize> {
                 };
             }
             Some(n)
-        }
+        }),
     }
 }
 

@@ -8,7 +8,7 @@ use super::ops::{
 use super::{case, format, translate, writer::Writer};
 use crate::{slice_method, with_units};
 use core::ffi::c_char;
-use core::ptr::null_mut;
+use core::ptr::{copy_nonoverlapping, null_mut};
 use taipan_abi::*;
 use taipan_clinic::{Str, methods};
 
@@ -479,6 +479,35 @@ pub(super) unsafe extern "C" fn str_vectorcall(tp: *mut PyObject, args: *const *
     }
 }
 
+/// Writes the escaped characters of a string whose repr is ASCII.
+unsafe fn ascii_repr(mut out: *mut u8, s: &[u8], quote: u8) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    for &c in s {
+        // SAFETY: [ARGS] the caller counted what is written.
+        unsafe {
+            let short = match c {
+                b'\t' => b't',
+                b'\n' => b'n',
+                b'\r' => b'r',
+                _ if c == quote || c == b'\\' => c,
+                0x20..=0x7e => {
+                    *out = c;
+                    out = out.add(1);
+                    continue;
+                }
+                _ => {
+                    copy_nonoverlapping([b'\\', b'x', HEX[(c >> 4) as usize], HEX[(c & 15) as usize]].as_ptr(), out, 4);
+                    out = out.add(4);
+                    continue;
+                }
+            };
+            *out = b'\\';
+            *out.add(1) = short;
+            out = out.add(2);
+        }
+    }
+}
+
 /// `repr(s)`.
 pub fn repr(s: StrRef<'_>) -> PyResult<StrObj> {
     use crate::unicodectype::is_printable;
@@ -514,6 +543,12 @@ pub fn repr(s: StrRef<'_>) -> PyResult<StrObj> {
         write_char(op, n + extra + 1, quote);
         if extra == 0 {
             copy_text(op, 1, t);
+            return Ok(new);
+        }
+        if let Text::U1(s) = t
+            && is_ascii(op)
+        {
+            ascii_repr(data(op).add(1), s, quote as u8);
             return Ok(new);
         }
         let mut at = 1;

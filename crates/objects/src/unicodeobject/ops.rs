@@ -244,12 +244,38 @@ fn narrowed(s: StrObj) -> PyResult<StrObj> {
     if t.max_char() < unsafe { max_char_value(s.as_ptr().cast()) } || t.len() < 2 { from_text(t) } else { Ok(s) }
 }
 
+/// Replaces each `old` by `new` where both are as narrow as the string.
+fn replace_bytes(s: StrRef<'_>, chars: &[u8], old: u8, new: u8) -> PyResult<StrObj> {
+    if memchr::memchr(old, chars).is_none() {
+        return unchanged(s);
+    }
+    // SAFETY: [TYPE] [OWN] a new string of the same length.
+    unsafe {
+        let result = new_str(chars.len(), max_char_value(s.ob()))?;
+        let out = data(result.as_ptr().cast());
+        for (i, &c) in chars.iter().enumerate() {
+            *out.add(i) = if c == old { new } else { c };
+        }
+        // Only a character beyond ASCII that gives way can make the result narrower.
+        if old > 127 && new < 128 || chars.len() == 1 { narrowed(result) } else { Ok(result) }
+    }
+}
+
 /// `s.replace(old, new, max)`.
 pub fn replace(s: StrRef<'_>, old: StrRef<'_>, new: StrRef<'_>, max: isize) -> PyResult<StrObj> {
     let (t, a, b) = (text(s), text(old), text(new));
     let max = limit(max);
     if t.len() < a.len() || max == 0 || old.is(new.ob()) || a.kind() > t.kind() {
         return unchanged(s);
+    }
+    if a.len() == 1
+        && b.len() == 1
+        && max == usize::MAX
+        && let (Text::U1(chars), Text::U1(_)) = (t, b)
+        // SAFETY: [TYPE]
+        && unsafe { max_char_value(new.ob()) <= max_char_value(s.ob()) }
+    {
+        return replace_bytes(s, chars, a.get(0) as u8, b.get(0) as u8);
     }
     let mut at: Vec<usize> = Vec::new();
     if a.is_empty() {

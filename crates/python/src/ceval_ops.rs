@@ -1100,18 +1100,6 @@ pub unsafe fn with_except_start(exit_func: *mut PyObject, exc: *mut PyObject) ->
     }
 }
 
-/// CALL_INTRINSIC_1.
-pub unsafe fn intrinsic_1(tstate: *mut PyThreadState, oparg: u32, value: *mut PyObject) -> *mut PyObject {
-    // SAFETY: [ARGS]
-    unsafe { _PyIntrinsics_Unary(tstate, oparg as c_int, value) }
-}
-
-/// CALL_INTRINSIC_2.
-pub unsafe fn intrinsic_2(tstate: *mut PyThreadState, oparg: u32, a: *mut PyObject, b: *mut PyObject) -> *mut PyObject {
-    // SAFETY: [ARGS]
-    unsafe { _PyIntrinsics_Binary(tstate, oparg as c_int, a, b) }
-}
-
 /// The value of an index for slicing, as `_PyEval_SliceIndex`: clipped, `None` leaves `pi` alone.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_SliceIndex(v: *mut PyObject, pi: *mut Py_ssize_t) -> c_int {

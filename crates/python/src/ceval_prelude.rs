@@ -8,6 +8,7 @@ pub use crate::frame::*;
 pub use crate::genobject::{get_aiter, get_anext, get_awaitable, gen_adopt_frame, gen_resume, gen_suspend, make_coro, send_generic};
 pub use crate::generated::opcode_ids::*;
 pub use crate::instrumentation::*;
+pub use crate::intrinsics::{intrinsic_1, intrinsic_2};
 pub use crate::specialize::*;
 pub use crate::stackref::*;
 pub use core::ptr::null_mut;

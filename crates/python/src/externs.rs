@@ -36,9 +36,6 @@ unsafe extern "C" {
     pub fn _PySys_GetOptionalAttrString(name: *const c_char, value: *mut *mut PyObject) -> c_int;
     // python: pystate: `builtins.__dict__` of an interpreter, lent
     pub fn PyInterpreterState_GetBuiltins(interp: *mut PyInterpreterState) -> *mut PyObject;
-    // python: intrinsics
-    pub fn _PyIntrinsics_Unary(tstate: *mut PyThreadState, oparg: c_int, value: *mut PyObject) -> *mut PyObject;
-    pub fn _PyIntrinsics_Binary(tstate: *mut PyThreadState, oparg: c_int, a: *mut PyObject, b: *mut PyObject) -> *mut PyObject;
 }
 
 /// `_Py_TPFLAGS_MATCH_SELF`: a class pattern with one positional sub-pattern matches the subject itself.

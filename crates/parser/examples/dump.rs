@@ -2,7 +2,8 @@
 //!
 //!     dump [--mode exec|single|eval|func_type] [--type-comments] [--feature-version N]
 //!          [--incomplete] [--utf8] [--warnings] [--slow]
-//!          [--names FILE] [--stack BYTES] FILE...
+//!          [--names FILE] [--stack BYTES]
+//!          [--file] [--filename NAME] FILE...
 //! `--names` tells the file with the characters of `\\N{...}`, lines of name, tab, hexadecimal code point.
 //!
 //!     dump --batch        for each path on standard input: path, CRC-32 and length of that text
@@ -20,7 +21,7 @@ use taipan_parser::{ErrorKind, Failure, Mode, Options, Source, SyntaxError, pars
 fn main() {
     let mut options = Options::default();
     let (mut mode, mut utf8, mut batch, mut warnings, mut time) = (Mode::Exec, false, false, false, 0);
-    let (mut slow, mut snippets, mut tokens) = (false, false, false);
+    let (mut slow, mut snippets, mut tokens, mut file) = (false, false, false, false);
     let mut names = std::collections::HashMap::new();
     let mut files = Vec::new();
     let mut args = std::env::args().skip(1);
@@ -44,6 +45,8 @@ fn main() {
             "--batch" => batch = true,
             "--snippets" => snippets = true,
             "--tokens" => tokens = true,
+            "--file" => file = true,
+            "--filename" => options.filename = args.next().unwrap_or_default().leak(),
             "--slow" => slow = true,
             "--stack" => {
                 options.stack_size = args.next().and_then(|n| n.parse().ok()).unwrap_or(1 << 20)
@@ -74,7 +77,7 @@ fn main() {
         return dump_tokens();
     }
     if snippets {
-        return dump_snippets(mode, utf8, slow, &options);
+        return dump_snippets(mode, utf8, slow, file, &options);
     }
     if time > 0 {
         return measure(&files, time, &options);
@@ -87,12 +90,16 @@ fn main() {
 }
 
 /// A line for each source on standard input.
-fn dump_snippets(mode: Mode, utf8: bool, slow: bool, options: &Options) {
+fn dump_snippets(mode: Mode, utf8: bool, slow: bool, file: bool, options: &Options) {
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     for mut source in std::io::stdin().lock().split(0).map_while(Result::ok) {
         source.retain(|&c| c != 0);
         let arena = Bump::new();
-        let from = if utf8 { Source::Utf8(&source) } else { Source::Bytes(&source) };
+        let from = match (utf8, file) {
+            (_, true) => Source::File(&source),
+            (true, _) => Source::Utf8(&source),
+            _ => Source::Bytes(&source),
+        };
         let parser = if slow { taipan_parser::parse_slowly } else { parse };
         let (mut line, warnings) = match parser(&arena, from, mode, options) {
             Ok(parsed) => {

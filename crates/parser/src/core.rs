@@ -1,7 +1,7 @@
 //! What the parser and the diagnosing parser have in common: the tokens, the options, the
 //! warnings, and the making of errors.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 
 use bumpalo::Bump;
 
@@ -112,13 +112,14 @@ pub(crate) struct Core<'a, 'o> {
     pub mode: Mode,
     pub tok: Tokenizer<'a, 'o>,
     pub tokens: Vec<Token>,
-    pub type_ignores: Vec<TypeIgnore<'a>>,
+    /// `type: ignore` comments: line, and what follows these words.
+    type_ignores: Vec<(u32, &'a [u8])>,
     /// Something has been read since the last end of interactive input.
     parsing_started: bool,
     pub barry: bool,
-    /// A name that has turned out to be one of a constant.
-    pub forbidden_name: Cell<Option<&'a str>>,
-    /// Warnings about escapes; the tokenizer has those about numbers.
+    /// An error about the text of a name or a comment.
+    pub deferred_error: RefCell<Option<SyntaxError>>,
+    /// Warnings; those of the tokenizer are added to them later.
     pub warnings: Vec<Warning>,
     /// This is the second pass, which doesn't warn again.
     pub suppress_warnings: bool,
@@ -137,19 +138,17 @@ impl<'a, 'o> Core<'a, 'o> {
             type_ignores: Vec::new(),
             parsing_started: false,
             barry: options.barry_as_flufl,
-            forbidden_name: Cell::new(None),
+            deferred_error: RefCell::new(None),
             warnings: Vec::new(),
             suppress_warnings: false,
             stack_limit: StackLimit::new(options.stack_size),
         }
     }
 
-    /// All warnings, in the order of their tokens.
+    /// All warnings, in the order in which they came up.
     pub fn take_warnings(&mut self) -> Vec<Warning> {
-        let mut warnings = std::mem::take(&mut self.tok.warnings);
-        warnings.append(&mut self.warnings);
-        warnings.sort_by_key(|warning| warning.token_start);
-        warnings
+        self.warnings.append(&mut self.tok.warnings);
+        std::mem::take(&mut self.warnings)
     }
 
     /// Add a token to `tokens`.
@@ -166,9 +165,7 @@ impl<'a, 'o> Core<'a, 'o> {
     #[cold]
     fn special_token(&mut self, mut token: Token) -> Token {
         while token.kind == Tok::TYPE_IGNORE {
-            let text = self.tok.text(&token);
-            let tag = self.arena.alloc_str(&String::from_utf8_lossy(text));
-            self.type_ignores.push(TypeIgnore { lineno: self.tok.lineno, tag });
+            self.type_ignores.push((self.tok.lineno, self.tok.text(&token)));
             token = self.tok.next_token();
         }
         if self.mode == Mode::Single && token.kind == Tok::ENDMARKER && self.parsing_started {
@@ -216,7 +213,8 @@ impl<'a, 'o> Core<'a, 'o> {
             Some(normal) => {
                 let normal = self.arena.alloc_str(&normal);
                 if matches!(&*normal, "None" | "True" | "False") {
-                    self.forbidden_name.set(Some(normal));
+                    let msg = format!("identifier field can't represent '{normal}' constant");
+                    *self.deferred_error.borrow_mut() = Some(SyntaxError::bare(ErrorKind::Value, msg));
                 }
                 normal
             }
@@ -224,12 +222,20 @@ impl<'a, 'o> Core<'a, 'o> {
     }
 
     /// The text of a type comment.
-    pub fn type_comment(&self, token: &Token) -> &'a str {
-        let text = self.tok.text(token);
-        match std::str::from_utf8(text) {
-            Ok(text) => text,
-            Err(_) => self.arena.alloc_str(&String::from_utf8_lossy(text)),
-        }
+    pub fn type_comment(&self, text: &'a [u8]) -> &'a str {
+        std::str::from_utf8(text).unwrap_or_else(|error| {
+            let msg = crate::literals::utf8_error(text, error);
+            *self.deferred_error.borrow_mut() = Some(SyntaxError::bare(ErrorKind::UnicodeDecode, msg));
+            ""
+        })
+    }
+
+    /// The `type: ignore` comments of a file.
+    pub fn type_ignores(&self) -> &'a [TypeIgnore<'a>] {
+        let comments = self.type_ignores.iter();
+        self.arena.alloc_slice_fill_iter(
+            comments.map(|&(lineno, text)| TypeIgnore { lineno, tag: self.type_comment(text) }),
+        )
     }
 
     // ---- errors -------------------------------------------------------------------------------
@@ -243,18 +249,16 @@ impl<'a, 'o> Core<'a, 'o> {
         (end_lineno, end_col): (i32, i32),
         msg: String,
     ) -> SyntaxError {
-        // Columns of a line that isn't UTF-8 are applied to its readable form.
-        let text = String::from_utf8_lossy(self.error_line(lineno)).into_owned();
-        let offset = byte_offset_to_character_offset(&text, col);
-        let end_offset =
-            if end_col > 0 { byte_offset_to_character_offset(&text, end_col) } else { end_col };
-        let location = Location {
+        let mut location = Location {
             lineno,
-            offset,
-            text: Some(text),
-            end: Some((end_lineno, end_offset)),
+            offset: col,
+            text: None,
+            end: Some((end_lineno, end_col)),
             text_from_file: self.mode == Mode::Exec && !self.tok.interactive,
+            columns: (col, end_col),
         };
+        // Columns of a line that isn't UTF-8 are applied to its readable form.
+        location.set_text(String::from_utf8_lossy(self.error_line(lineno)).into_owned());
         SyntaxError { kind, msg, location: Some(location) }
     }
 
@@ -271,6 +275,9 @@ impl<'a, 'o> Core<'a, 'o> {
     /// The line that an error message shows.
     fn error_line(&self, lineno: i32) -> &[u8] {
         let tok = &self.tok;
+        if let Some(line) = tok.line_of_file(lineno) {
+            return line;
+        }
         if !tok.interactive && tok.lineno as i32 <= lineno && tok.inp > tok.buf_start {
             return &tok.buf[tok.line_start.min(tok.inp)..tok.inp];
         }
@@ -327,16 +334,7 @@ impl<'a, 'o> Core<'a, 'o> {
             WarningCategory::Deprecation
         };
         let lineno = lineno as u32;
+        self.warnings.append(&mut self.tok.warnings);
         self.warnings.push(Warning { category, msg, lineno, error, token_start });
-    }
-}
-
-/// How many characters the first `offset` bytes of a line are, where a character that is cut off
-/// counts, and so does what would come after the end.
-fn byte_offset_to_character_offset(line: &str, offset: i32) -> i32 {
-    let offset = offset.max(0) as usize;
-    match line.as_bytes().get(..offset) {
-        Some(before) => String::from_utf8_lossy(before).chars().count() as i32,
-        None => line.chars().count() as i32 + 1,
     }
 }

@@ -50,9 +50,33 @@ pub struct Location {
     pub text: Option<String>,
     /// `end_lineno` and `end_offset`
     pub end: Option<(i32, i32)>,
-    /// The parser found the error, not the tokenizer, so CPython would rather take
-    /// `text` from the file when the input is a whole file.
+    /// The parser found the error, not the tokenizer, so CPython would rather take `text` from the
+    /// file that the source is said to be, if it exists: see [`Location::set_text`].
     pub text_from_file: bool,
+    /// The columns as byte offsets plus one.
+    pub(crate) columns: (i32, i32),
+}
+
+impl Location {
+    /// Take the text from elsewhere; the columns are counted in it.
+    pub fn set_text(&mut self, text: String) {
+        let (col, end_col) = self.columns;
+        self.offset = byte_offset_to_character_offset(&text, col);
+        if let (true, Some((_, end_offset))) = (end_col > 0, &mut self.end) {
+            *end_offset = byte_offset_to_character_offset(&text, end_col);
+        }
+        self.text = Some(text);
+    }
+}
+
+/// How many characters the first `offset` bytes of a line are, where a character that is cut off
+/// counts, and so does what would come after the end.
+fn byte_offset_to_character_offset(line: &str, offset: i32) -> i32 {
+    let offset = offset.max(0) as usize;
+    match line.as_bytes().get(..offset) {
+        Some(before) => String::from_utf8_lossy(before).chars().count() as i32,
+        None => line.chars().count() as i32 + 1,
+    }
 }
 
 /// An error.

@@ -114,12 +114,12 @@ fn tokenizer<'a, 'o>(
             (Tokenizer::from_buffer(arena, filename, buf, buf), None)
         }
         Source::Bytes(text) => {
-            let decoded = source::decode(arena, text, exec, options.decoder).map_err(fail)?;
+            let decoded = source::decode(arena, text, exec, false, options.decoder).map_err(fail)?;
             (Tokenizer::from_buffer(arena, filename, decoded.buf, decoded.raw), decoded.encoding)
         }
         Source::File(text) => {
-            let decoded = source::decode(arena, text, true, options.decoder).map_err(fail)?;
-            (Tokenizer::from_file(arena, filename, decoded.buf, decoded.raw), decoded.encoding)
+            let decoded = source::decode(arena, text, true, true, options.decoder).map_err(fail)?;
+            (Tokenizer::from_file(arena, filename, &decoded), decoded.encoding)
         }
     })
 }

@@ -50,6 +50,8 @@ pub(crate) struct Decoded<'a> {
     pub buf: &'a [u8],
     /// What error messages take lines from: the same, before the decoding.
     pub raw: &'a [u8],
+    /// A newline was added at the end.
+    pub newline_added: bool,
     /// The encoding that the source names.
     pub encoding: Option<String>,
 }
@@ -99,11 +101,12 @@ pub(crate) fn find_byte(text: &[u8], byte: u8) -> Option<usize> {
     text[i..].iter().position(|&c| c == byte).map(|n| i + n)
 }
 
-/// Decode a source that is not known to be UTF-8.
+/// Decode a source that is not known to be UTF-8. Errors of a file have no place.
 pub(crate) fn decode<'a>(
     arena: &'a Bump,
     source: &[u8],
     exec: bool,
+    file: bool,
     decoder: Option<Decoder>,
 ) -> Result<Decoded<'a>, SyntaxError> {
     let (bom, source) = match source.strip_prefix(b"\xEF\xBB\xBF") {
@@ -111,27 +114,37 @@ pub(crate) fn decode<'a>(
         None => (false, source),
     };
     let buf = translate_newlines(arena, source, exec);
+    let newline_added = exec && !matches!(source.last(), None | Some(b'\n' | b'\r'));
     let text = &buf[..buf.len() - 1];
     let cookie = match coding_cookie(text) {
         Some(cookie) => cookie,
-        None => return Ok(Decoded { buf, raw: buf, encoding: bom.then(|| "utf-8".into()) }),
+        None => return Ok(Decoded { buf, raw: buf, newline_added, encoding: bom.then(|| "utf-8".into()) }),
     };
     if bom && cookie != "utf-8" {
-        return Err(init_error(format!("encoding problem: {cookie} with BOM")));
+        let msg = format!("encoding problem: {cookie} with BOM");
+        return Err(if file { SyntaxError::bare(ErrorKind::Syntax, msg) } else { init_error(msg) });
     }
     if cookie == "utf-8" {
-        return Ok(Decoded { buf, raw: buf, encoding: Some(cookie) });
+        return Ok(Decoded { buf, raw: buf, newline_added, encoding: Some(cookie) });
     }
-    let mut decoded = decode_with(text, &cookie, decoder).map_err(init_error)?;
+    let mut decoded = decode_with(text, &cookie, decoder).map_err(|msg| {
+        if !file {
+            return init_error(msg);
+        }
+        let unknown = msg.starts_with("unknown encoding");
+        let msg =
+            if unknown { format!("encoding problem: {cookie}") } else { format!("(unicode error) {msg}") };
+        SyntaxError::bare(ErrorKind::Syntax, msg)
+    })?;
     decoded.push('\0');
     let decoded = arena.alloc_slice_copy(decoded.as_bytes());
-    Ok(Decoded { buf: decoded, raw: buf, encoding: Some(cookie) })
+    Ok(Decoded { buf: decoded, raw: buf, newline_added, encoding: Some(cookie) })
 }
 
 /// An error that happens before there is a line to point to.
 fn init_error(msg: String) -> SyntaxError {
     use crate::error::Location;
-    let location = Location { lineno: 0, offset: -1, text: None, end: None, text_from_file: false };
+    let location = Location { lineno: 0, offset: -1, text: None, end: None, text_from_file: false, columns: (0, 0) };
     SyntaxError { kind: ErrorKind::Syntax, msg, location: Some(location) }
 }
 

@@ -200,12 +200,12 @@ impl<'a> Diagnosis<'a, '_> {
                             p.t(Tok::INDENT)
                         })
                     })?;
-                    Ok(p.core.type_comment(&t))
+                    p.comment_text(t)
                 },
                 |p| p.invalid(|p| p.invalid_double_type_comments()),
                 |p| {
                     let t = p.t(Tok::TYPE_COMMENT)?;
-                    Ok(p.core.type_comment(&t))
+                    p.comment_text(t)
                 },
             )
         })

@@ -346,15 +346,14 @@ impl<'a, 'o> Diagnosis<'a, 'o> {
     fn name(&mut self) -> R<&'a Expr<'a>> {
         let token = self.t(Tok::NAME)?;
         let name = self.core.name(&token, ExprContext::Load);
-        self.check_name()?;
+        self.check_text()?;
         Ok(name)
     }
 
-    /// Raise the error for a name that is one of a constant.
-    fn check_name(&mut self) -> R<()> {
-        let Some(name) = self.core.forbidden_name.get() else { return Ok(()) };
-        let msg = format!("identifier field can't represent '{name}' constant");
-        self.error = Some(SyntaxError::bare(ErrorKind::Value, msg));
+    /// Raise the error about the text of a name or a comment, if there is one.
+    fn check_text(&mut self) -> R<()> {
+        let Some(error) = self.core.deferred_error.borrow_mut().take() else { return Ok(()) };
+        self.error = Some(error);
         Err(No::Raised)
     }
 
@@ -362,7 +361,7 @@ impl<'a, 'o> Diagnosis<'a, 'o> {
     fn identifier(&mut self) -> R<&'a str> {
         let token = self.t(Tok::NAME)?;
         let name = self.core.identifier(&token);
-        self.check_name()?;
+        self.check_text()?;
         Ok(name)
     }
 

@@ -2,13 +2,14 @@
 
 use super::{Diagnosis, No, R, Rule, choice};
 use crate::ast::*;
-use crate::token::Tok;
+use crate::token::{Tok, Token};
 
 impl<'a> Diagnosis<'a, '_> {
     pub(super) fn file(&mut self) -> R<Mod<'a>> {
         let body = self.opt(|p| p.statements())?.unwrap_or(&[]);
         self.t(Tok::ENDMARKER)?;
-        let type_ignores = self.slice(&self.core.type_ignores);
+        let type_ignores = self.core.type_ignores();
+        self.check_text()?;
         Ok(Mod::Module { body, type_ignores })
     }
 
@@ -297,7 +298,14 @@ impl<'a> Diagnosis<'a, '_> {
     /// A type comment that may be missing.
     pub(super) fn type_comment(&mut self) -> R<Option<&'a str>> {
         let token = self.opt_t(Tok::TYPE_COMMENT)?;
-        Ok(token.map(|token| self.core.type_comment(&token)))
+        token.map(|token| self.comment_text(token)).transpose()
+    }
+
+    /// The text of a TYPE_COMMENT.
+    pub(super) fn comment_text(&mut self, token: Token) -> R<&'a str> {
+        let text = self.core.type_comment(self.core.tok.text(&token));
+        self.check_text()?;
+        Ok(text)
     }
 
     fn return_stmt(&mut self) -> R<Stmt<'a>> {

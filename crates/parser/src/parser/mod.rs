@@ -77,7 +77,7 @@ impl<'a, 'o> Parser<'a, 'o> {
             Mode::Eval => self.eval(),
             Mode::FuncType => self.func_type(),
         };
-        if self.core.forbidden_name.get().is_some() { Err(Fail) } else { module }
+        if self.core.deferred_error.borrow().is_some() { Err(Fail) } else { module }
     }
 
     fn file(&mut self) -> Parse<Mod<'a>> {
@@ -86,8 +86,7 @@ impl<'a, 'o> Parser<'a, 'o> {
             self.statement()?;
         }
         let body = self.take_stmts(start);
-        let type_ignores = self.core.arena.alloc_slice_copy(&self.core.type_ignores);
-        Ok(Mod::Module { body, type_ignores })
+        Ok(Mod::Module { body, type_ignores: self.core.type_ignores() })
     }
 
     fn interactive(&mut self) -> Parse<Mod<'a>> {

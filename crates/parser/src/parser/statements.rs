@@ -127,7 +127,7 @@ impl<'a> Parser<'a, '_> {
         if self.kind() != Tok::TYPE_COMMENT {
             return None;
         }
-        let comment = self.core.type_comment(&self.cur);
+        let comment = self.core.type_comment(self.core.tok.text(&self.cur));
         self.advance();
         Some(comment)
     }

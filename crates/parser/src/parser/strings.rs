@@ -34,8 +34,10 @@ impl<'a> Parser<'a, '_> {
             return self.fstring();
         }
         let token = self.cur;
-        self.expect(Tok::STRING)?;
-        self.core.constant_from_string(&token).map_err(|_| Fail)
+        // Its warnings come before those about the next token.
+        let string = self.core.constant_from_string(&token).map_err(|_| Fail)?;
+        self.advance();
+        Ok(string)
     }
 
     /// `fstring`
@@ -56,10 +58,13 @@ impl<'a> Parser<'a, '_> {
             self.exprs.push(item);
         }
         let end = self.cur;
-        self.expect(Tok::FSTRING_END)?;
-        let joined = self.core.joined_str(&start, &self.exprs[mark..], &end).map_err(|_| Fail);
+        if end.kind != Tok::FSTRING_END {
+            return Err(Fail);
+        }
+        let joined = self.core.joined_str(&start, &self.exprs[mark..], &end).map_err(|_| Fail)?;
         self.exprs.truncate(mark);
-        joined
+        self.advance();
+        Ok(joined)
     }
 
     /// `fstring_replacement_field`

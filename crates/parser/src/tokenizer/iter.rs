@@ -173,7 +173,8 @@ impl TokenizerIter {
             ((text.chars().count() + more) as i32, Some(text))
         };
         let lineno = tok.lineno as i32;
-        let location = Location { lineno, offset, text, end: None, text_from_file: false };
+        let columns = (offset, 0);
+        let location = Location { lineno, offset, text, end: None, text_from_file: false, columns };
         SyntaxError { kind, msg: msg.into(), location: Some(location) }
     }
 }

@@ -15,7 +15,7 @@ pub use iter::{TokenInfo, TokenizerIter};
 use bumpalo::Bump;
 
 use crate::error::{ErrorKind, Location, SyntaxError, Warning, WarningCategory};
-use crate::source::{Line, LineReader, find_byte};
+use crate::source::{Decoded, Line, LineReader, find_byte};
 use crate::token::{Tok, Token, keyword_or_name};
 use crate::unicode;
 
@@ -107,8 +107,8 @@ impl Mode {
 enum Input<'r> {
     /// Nowhere: the buffer has them all.
     Buffer,
-    /// The same, with each line still to be checked.
-    File,
+    /// The same, with each line still to be checked, and a newline added to the last perhaps.
+    File { newline_added: bool },
     /// A reader, with prompts or without.
     Reader(Box<dyn LineReader + 'r>),
 }
@@ -265,8 +265,9 @@ impl<'a, 'r> Tokenizer<'a, 'r> {
     }
 
     /// The same for the text of a file, of which each line must be UTF-8.
-    pub fn from_file(arena: &'a Bump, filename: &'a str, buf: &'a [u8], raw: &'a [u8]) -> Self {
-        Tokenizer::new(arena, filename, buf, raw, Input::File)
+    pub fn from_file(arena: &'a Bump, filename: &'a str, file: &Decoded<'a>) -> Self {
+        let input = Input::File { newline_added: file.newline_added };
+        Tokenizer::new(arena, filename, file.buf, file.raw, input)
     }
 
     /// A tokenizer of the lines that a reader gives.
@@ -310,6 +311,14 @@ impl<'a, 'r> Tokenizer<'a, 'r> {
     fn mode_mut(&mut self) -> &mut Mode {
         let last = self.modes.len() - 1;
         &mut self.modes[last]
+    }
+
+    /// A line of the file with its newline, if a file is read and has that line.
+    pub fn line_of_file(&self, lineno: i32) -> Option<&'a [u8]> {
+        let Input::File { newline_added } = self.input else { return None };
+        let text = &self.buf[..self.limit - newline_added as usize];
+        let lines = text.split_inclusive(|&c| c == b'\n');
+        lines.skip(usize::try_from(lineno - 1).ok()?).next()
     }
 
     /// What hasn't been read as tokens.
@@ -388,6 +397,10 @@ impl<'a, 'r> Tokenizer<'a, 'r> {
     /// Ask the reader for a line. At the end, or when it fails, `done` tells why.
     fn read_line(&mut self) -> bool {
         let Input::Reader(reader) = &mut self.input else {
+            if matches!(self.input, Input::File { .. }) && self.start.is_none() && !self.inside_fstring() {
+                // The buffer was emptied to read a line into it.
+                self.buf_start = self.inp;
+            }
             self.done = Done::Eof;
             return false;
         };
@@ -516,13 +529,14 @@ impl<'a, 'r> Tokenizer<'a, 'r> {
             (col, col)
         });
         let rest = &self.buf[self.line_start..self.limit];
-        let len = find_byte(rest, b'\n').or(find_byte(rest, 0)).unwrap_or(rest.len());
+        let len = rest.iter().position(|c| matches!(c, b'\n' | 0)).unwrap_or(rest.len());
         let location = Location {
             lineno: self.lineno as i32,
             offset: col,
             text: Some(String::from_utf8_lossy(&rest[..len]).into_owned()),
             end: Some((self.lineno as i32, end_col)),
             text_from_file: false,
+            columns: (col, end_col),
         };
         SyntaxError { kind: ErrorKind::Syntax, msg, location: Some(location) }
     }
@@ -727,6 +741,8 @@ impl<'a, 'r> Tokenizer<'a, 'r> {
             // Alone on its line, it takes the newline with it.
             self.nextc();
             self.atbol = true;
+            token.end = self.cur as u32;
+            token.end_col_offset = (self.cur - self.line_start) as i32;
         }
         Some(token)
     }

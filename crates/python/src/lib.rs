@@ -28,6 +28,7 @@ pub mod legacy_tracing;
 pub mod monitoring;
 pub mod specialize;
 pub mod stackref;
+pub mod suggestions;
 pub mod bltinmodule;
 pub mod codecs;
 pub mod compile;

@@ -28,7 +28,7 @@ const MODULES: &[(&core::ffi::CStr, Init)] = &[
 pub fn register() {
     for &(name, init) in MODULES {
         // SAFETY: name and function are static.
-        let status = unsafe { PyImport_AppendInittab(name.as_ptr(), init) };
+        let status = unsafe { PyImport_AppendInittab(name.as_ptr(), Some(init)) };
         assert!(status == 0, "out of memory at start-up");
     }
 }

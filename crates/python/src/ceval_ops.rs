@@ -878,9 +878,9 @@ unsafe fn import_from_error(module: *mut PyObject, name: *mut PyObject, module_n
 unsafe fn is_stdlib_name(name: *mut PyObject) -> PyResult<bool> {
     // SAFETY: [ARGS]
     unsafe {
-        let mut names = null_mut();
-        check_status(_PySys_GetOptionalAttrString(c"stdlib_module_names".as_ptr(), &mut names))?;
-        let Some(names) = Owned::from_owned_or_opt(names) else { return Ok(false) };
+        let Some(names) = Owned::from_borrowed_or_opt(PySys_GetObject(c"stdlib_module_names".as_ptr())) else {
+            return Ok(false);
+        };
         if PyAnySet_Check(names.as_ptr()) == 0 {
             return Ok(false);
         }

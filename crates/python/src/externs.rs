@@ -33,7 +33,6 @@ unsafe extern "C" {
     pub fn _PyModuleSpec_GetFileOrigin(spec: *mut PyObject, origin: *mut *mut PyObject) -> c_int;
     pub fn _PyModule_IsPossiblyShadowing(origin: *mut PyObject) -> c_int;
     pub fn _PyErr_SetImportErrorWithNameFrom(msg: *mut PyObject, name: *mut PyObject, path: *mut PyObject, from: *mut PyObject) -> *mut PyObject;
-    pub fn _PySys_GetOptionalAttrString(name: *const c_char, value: *mut *mut PyObject) -> c_int;
     // python: pystate: `builtins.__dict__` of an interpreter, lent
     pub fn PyInterpreterState_GetBuiltins(interp: *mut PyInterpreterState) -> *mut PyObject;
 }

@@ -658,7 +658,7 @@ pub unsafe extern "C" fn _PyGen_Finalize(slf: *mut PyObject) {
             }
         }
         if (*gen_code(g)).co_flags & CO_COROUTINE != 0 && (*g).gi_frame_state == FRAME_CREATED {
-            _PyErr_WarnUnawaitedCoroutine(slf);
+            _PyWarnings_WarnUnawaitedCoroutine(slf);
         } else {
             let result = gen_close(slf, null_mut());
             if result.is_null() {
@@ -1437,7 +1437,6 @@ unsafe extern "C" fn async_gen_asend_finalize(slf: *mut PyObject) {
 }
 
 unsafe extern "C" {
-    fn _PyErr_WarnUnawaitedCoroutine(coro: *mut PyObject);
     fn _PyErr_WarnUnawaitedAgenMethod(agen: *mut PyGenObject, method: *mut PyObject);
 }
 

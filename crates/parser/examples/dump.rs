@@ -136,7 +136,7 @@ fn dump_tokens() {
             match result {
                 Ok(t) => {
                     let ((sl, sc), (el, ec)) = (t.start, t.end);
-                    let _ = write!(text, "{} {} {sl},{sc}-{el},{ec} {}\n", t.kind, t.string, t.line);
+                    let _ = writeln!(text, "{} {} {sl},{sc}-{el},{ec} {}", t.kind, t.string, t.line);
                 }
                 Err(error) => {
                     text += &plain_error(&error);

@@ -7,7 +7,7 @@ use bumpalo::Bump;
 
 use crate::ast::{Range, TypeIgnore};
 use crate::error::{ErrorKind, Location, SyntaxError, Warning, WarningCategory};
-use crate::literals::{InvalidEscape, LiteralError};
+use crate::literals::{InvalidEscape, LiteralError, NameLookup};
 use crate::source::{Decoder, find_byte};
 use crate::token::{Tok, Token};
 use crate::tokenizer::Tokenizer;
@@ -48,7 +48,7 @@ pub struct Options<'o> {
     /// Decodes encodings other than UTF-8, Latin-1 and ASCII.
     pub decoder: Option<Decoder<'o>>,
     /// Finds the code point of a name in `\N{...}`.
-    pub lookup_name: Option<&'o dyn Fn(&str) -> Option<u32>>,
+    pub lookup_name: Option<NameLookup<'o>>,
 }
 
 impl Default for Options<'_> {

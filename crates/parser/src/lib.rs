@@ -18,7 +18,8 @@ mod unicode_tables;
 
 pub use crate::core::{Mode, Options};
 pub use error::{ErrorKind, Failure, Location, SyntaxError, Warning, WarningCategory};
-pub use source::{Line, LineReader, Source};
+pub use literals::NameLookup;
+pub use source::{Decoder, Line, LineReader, Source};
 pub use tokenizer::{TokenInfo, TokenizerIter};
 pub use unicode::is_printable;
 
@@ -91,18 +92,16 @@ fn tokenizer<'a, 'o>(
     let filename: &'a str = arena.alloc_str(options.filename);
     let exec = mode == Mode::Exec;
     let fail = |error| Failure { error, warnings: Vec::new() };
-    if let Source::Utf8(text) | Source::Bytes(text) | Source::File(text) = &source {
-        if text.len() >= i32::MAX as usize {
+    if let Source::Utf8(text) | Source::Bytes(text) | Source::File(text) = &source
+        && text.len() >= i32::MAX as usize {
             let msg = "Parser column offset overflow - source line is too big";
             return Err(fail(SyntaxError::bare(ErrorKind::Overflow, msg)));
         }
-    }
-    if let Source::Utf8(text) | Source::Bytes(text) = &source {
-        if source::find_byte(text, 0).is_some() {
+    if let Source::Utf8(text) | Source::Bytes(text) = &source
+        && source::find_byte(text, 0).is_some() {
             let msg = "source code string cannot contain null bytes";
             return Err(fail(SyntaxError::bare(ErrorKind::Syntax, msg)));
         }
-    }
     Ok(match source {
         Source::Interactive(reader) => {
             let mut tok = Tokenizer::from_reader(arena, filename, Box::new(reader));

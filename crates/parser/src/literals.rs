@@ -5,6 +5,9 @@ use bumpalo::Bump;
 use crate::ast::{Constant, Int};
 use crate::source::find_byte;
 
+/// Finds the code point that a name in `\N{...}` stands for.
+pub type NameLookup<'l> = &'l dyn Fn(&str) -> Option<u32>;
+
 /// Why a literal has no value.
 #[derive(Debug)]
 pub(crate) enum LiteralError {
@@ -153,7 +156,7 @@ pub(crate) fn decode_string<'a>(
     arena: &'a Bump,
     text: &'a [u8],
     raw: bool,
-    lookup_name: Option<&dyn Fn(&str) -> Option<u32>>,
+    lookup_name: Option<NameLookup>,
     invalid: &mut Option<InvalidEscape>,
 ) -> Result<&'a [u8], LiteralError> {
     if !text.is_ascii() {
@@ -208,7 +211,7 @@ struct Unescape<'t, 'l, 'i> {
     /// How many bytes CPython's copy of the text, with every character above ASCII written as
     /// `\UXXXXXXXX`, is longer up to here. Its error messages tell positions in that copy.
     expansion: usize,
-    lookup_name: Option<&'l dyn Fn(&str) -> Option<u32>>,
+    lookup_name: Option<NameLookup<'l>>,
     invalid: &'i mut Option<InvalidEscape>,
 }
 
@@ -232,7 +235,7 @@ impl Unescape<'_, '_, '_> {
     fn expand(&mut self, text: &[u8]) {
         for c in text {
             match c {
-                0..0x80 | 0x80..0xC0 => {}
+                0..0xC0 => {}
                 0xC0..0xE0 => self.expansion += 8,
                 0xE0..0xF0 => self.expansion += 7,
                 0xF0.. => self.expansion += 6,

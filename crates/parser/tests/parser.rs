@@ -72,6 +72,20 @@ fn both_parsers_agree_on_each_version() {
     }
 }
 
+/// The lines of a text.
+struct TextLines(std::vec::IntoIter<Vec<u8>>);
+
+impl LineReader for TextLines {
+    fn readline(&mut self, _continuation: bool) -> Line {
+        Line::Text(self.0.next().unwrap_or_default())
+    }
+}
+
+fn text_lines(text: &[u8]) -> TextLines {
+    let lines: Vec<Vec<u8>> = text.split_inclusive(|&c| c == b'\n').map(<[u8]>::to_vec).collect();
+    TextLines(lines.into_iter())
+}
+
 /// Pieces of the sample with a few characters changed: no panic, no hang, and one result.
 #[test]
 fn mutations() {
@@ -104,6 +118,18 @@ fn mutations() {
         let mode = [Mode::Exec, Mode::Single, Mode::Eval, Mode::FuncType][random(4)];
         let (fast, slow) = both(source.as_bytes(), mode, &options());
         assert_eq!(fast, slow, "{source:?}");
+        // The same bytes, perhaps not UTF-8, in every other way in.
+        let mut bytes = source.into_bytes();
+        if random(2) == 0 {
+            let at = random(bytes.len() + 1);
+            bytes.insert(at, random(256) as u8);
+        }
+        let arena = Bump::new();
+        let _ = parse(&arena, Source::File(&bytes), Mode::Exec, &options());
+        let mut reader = text_lines(&bytes);
+        let _ = parse(&arena, Source::Interactive(&mut reader), Mode::Single, &options());
+        let mut iter = TokenizerIter::new(Box::new(text_lines(&bytes)), random(2) == 0);
+        while let Some(Ok(_)) = iter.next_token() {}
     }
 }
 
@@ -172,7 +198,7 @@ fn encodings() {
     assert_eq!(error.msg, "unknown encoding: nonsense");
     let arena = Bump::new();
     let source = Source::Bytes(b"# coding: latin-1\nx = '\xE9'");
-    let parsed = parse(&arena, source, Mode::Exec, &options()).ok().expect("a module");
+    let parsed = parse(&arena, source, Mode::Exec, &options()).expect("a module");
     assert_eq!(parsed.encoding.as_deref(), Some("iso-8859-1"));
     assert!(format!("{:?}", parsed.module).contains("Str([195, 169])"));
     // Without an encoding, only names and strings are looked at.
@@ -191,7 +217,7 @@ fn encodings() {
 fn warnings() {
     let arena = Bump::new();
     let source = Source::Utf8(b"x = '\\d' 'a\\\n\\q'\ny = 1if 0 else '\\400'\n");
-    let parsed = parse(&arena, source, Mode::Exec, &options()).ok().expect("a module");
+    let parsed = parse(&arena, source, Mode::Exec, &options()).expect("a module");
     let expect = [
         "1 invalid escape sequence '\\d'",
         "2 invalid escape sequence '\\q'",

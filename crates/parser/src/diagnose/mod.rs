@@ -264,11 +264,10 @@ impl<'a, 'o> Diagnosis<'a, 'o> {
                         self.error = Some(SyntaxError::bare(ErrorKind::UnicodeDecode, msg));
                     } else if let Some(error) = self.core.tok.error.take() {
                         self.error = Some(error);
-                    } else if let Some(paren) = self.core.tok.parens.last() {
-                        if current.lineno > paren.lineno {
+                    } else if let Some(paren) = self.core.tok.parens.last()
+                        && current.lineno > paren.lineno {
                             self.raise_unclosed_parentheses();
                         }
-                    }
                     break;
                 }
                 Tok::ENDMARKER => break,

@@ -233,11 +233,10 @@ impl Tokenizer<'_, '_> {
                 }
                 _ => mode.expr_end = Some(start),
             }
-            if c != b'{' && mode.debug {
-                if let (Some(from), Some(to)) = (mode.expr_start, mode.expr_end) {
+            if c != b'{' && mode.debug
+                && let (Some(from), Some(to)) = (mode.expr_start, mode.expr_end) {
                     self.debug_texts.push((start as u32, from as u32, to as u32));
                 }
-            }
         }
         let mode = self.mode_mut();
         if c == b':' && cursor == mode.curly_bracket_expr_start_depth {

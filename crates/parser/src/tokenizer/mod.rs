@@ -119,6 +119,8 @@ pub(crate) struct Tokenizer<'a, 'r> {
     /// All that has been read. A NUL that isn't counted in `limit` follows unless there is a reader.
     pub buf: &'a [u8],
     limit: usize,
+    /// Where the lines of a reader are put; `buf` is the beginning of it.
+    slab: *mut [u8],
     /// The lines for error messages.
     pub raw: &'a [u8],
     input: Input<'r>,
@@ -224,6 +226,7 @@ impl<'a, 'r> Tokenizer<'a, 'r> {
             arena,
             buf,
             limit: buf.len().saturating_sub(1),
+            slab: &mut [],
             raw,
             input,
             filename,
@@ -280,6 +283,7 @@ impl<'a, 'r> Tokenizer<'a, 'r> {
     pub fn restart(self) -> Self {
         let mut tok = Tokenizer::new(self.arena, self.filename, self.buf, self.raw, self.input);
         tok.limit = self.limit;
+        tok.slab = self.slab;
         tok.reader_done = self.reader_done;
         tok.type_comments = self.type_comments;
         tok.interactive = self.interactive;
@@ -317,8 +321,7 @@ impl<'a, 'r> Tokenizer<'a, 'r> {
     pub fn line_of_file(&self, lineno: i32) -> Option<&'a [u8]> {
         let Input::File { newline_added } = self.input else { return None };
         let text = &self.buf[..self.limit - newline_added as usize];
-        let lines = text.split_inclusive(|&c| c == b'\n');
-        lines.skip(usize::try_from(lineno - 1).ok()?).next()
+        text.split_inclusive(|&c| c == b'\n').nth(usize::try_from(lineno - 1).ok()?)
     }
 
     /// What hasn't been read as tokens.
@@ -441,19 +444,31 @@ impl<'a, 'r> Tokenizer<'a, 'r> {
         true
     }
 
-    /// Add text to the buffer. Tokens keep their places; a reader's buffer that holds no
-    /// unfinished token is begun anew unless the parser needs the old lines.
+    /// Add text to the buffer. Tokens keep their places, unless nobody looks at them any more and
+    /// none is unfinished: then the buffer is begun anew.
     fn append(&mut self, text: &[u8]) {
         if self.compact && self.start.is_none() && !self.inside_fstring() {
             self.buf = &[];
             self.cur = 0;
             self.inp = 0;
         }
-        let mut joined = Vec::with_capacity(self.buf.len() + text.len());
-        joined.extend_from_slice(self.buf);
-        joined.extend_from_slice(text);
-        self.buf = self.arena.alloc_slice_copy(&joined);
-        self.limit = self.buf.len();
+        let kept = self.buf.len();
+        let needed = kept + text.len();
+        let old = self.buf;
+        if needed > self.slab.len() {
+            let slab = self.arena.alloc_slice_fill_copy((2 * needed).max(4096), 0u8);
+            self.slab = std::ptr::from_mut(slab);
+            // SAFETY: the slab is new and longer than `old`.
+            unsafe { std::ptr::copy_nonoverlapping(old.as_ptr(), self.slab.cast(), kept) };
+        }
+        let start: *mut u8 = self.slab.cast();
+        // SAFETY: the slab is in the arena and has room. The bytes from `kept` on belong to no
+        // slice that has been given out, or to none that is looked at again.
+        self.buf = unsafe {
+            std::ptr::copy_nonoverlapping(text.as_ptr(), start.add(kept), text.len());
+            std::slice::from_raw_parts(start, needed)
+        };
+        self.limit = needed;
         self.raw = self.buf;
     }
 
@@ -707,11 +722,10 @@ impl<'a, 'r> Tokenizer<'a, 'r> {
         while self.cur < self.inp && !matches!(self.buf[self.cur], b'\n' | b'\r') {
             self.cur += 1;
         }
-        if self.type_comments {
-            if let Some(token) = self.type_comment(start, blankline) {
+        if self.type_comments
+            && let Some(token) = self.type_comment(start, blankline) {
                 return Some(token);
             }
-        }
         if self.extra_tokens {
             self.comment_newline = blankline;
             return Some(self.token(Tok::COMMENT, start, self.cur));
@@ -857,11 +871,10 @@ impl<'a, 'r> Tokenizer<'a, 'r> {
     #[inline]
     fn punctuation_token(&mut self, c: i32) -> Token {
         let byte = c as u8;
-        if self.inside_fstring() && matches!(byte, b':' | b'}' | b'!' | b'{') && self.mode().inside_expr() {
-            if let Some(token) = self.fstring_punctuation(byte) {
+        if self.inside_fstring() && matches!(byte, b':' | b'}' | b'!' | b'{') && self.mode().inside_expr()
+            && let Some(token) = self.fstring_punctuation(byte) {
                 return token;
             }
-        }
         if let Some(two) = two_chars(byte, self.peekc() as u8) {
             self.cur += 1;
             if let Some(three) = three_chars(two, self.peekc() as u8) {

@@ -1,0 +1,224 @@
+//! Frozen modules: the part of the library that is there before files can be imported.
+//!
+//! Their code is compiled from the installed library. `python3 -m` needs none of that at start: the installation keeps the
+//! marshalled code in one file next to the library; without the file each module is compiled when first asked for.
+
+use crate::pystate::interp;
+use crate::util::*;
+use std::collections::HashMap;
+use std::os::unix::ffi::OsStrExt;
+use std::sync::Mutex;
+use taipan_abi::*;
+
+/// A frozen module as declared.
+struct Entry {
+    name: &'static str,
+    /// Source, relative to the library.
+    path: &'static str,
+    is_package: bool,
+    /// The module it stands for: its own name unless it is an alias; `<` marks a package's `__init__`.
+    origname: Option<&'static str>,
+    /// Used even if frozen modules are off.
+    essential: bool,
+}
+
+const fn entry(name: &'static str, path: &'static str) -> Entry {
+    Entry { name, path, is_package: false, origname: Some(name), essential: false }
+}
+const fn alias(name: &'static str, path: &'static str, origname: &'static str) -> Entry {
+    Entry { name, path, is_package: false, origname: Some(origname), essential: false }
+}
+
+static FROZEN: &[Entry] = &[
+    Entry { essential: true, ..alias("_frozen_importlib", "importlib/_bootstrap.py", "importlib._bootstrap") },
+    Entry { essential: true, ..alias("_frozen_importlib_external", "importlib/_bootstrap_external.py", "importlib._bootstrap_external") },
+    Entry { essential: true, ..entry("zipimport", "zipimport.py") },
+    entry("abc", "abc.py"),
+    entry("codecs", "codecs.py"),
+    entry("io", "io.py"),
+    entry("_collections_abc", "_collections_abc.py"),
+    entry("_sitebuiltins", "_sitebuiltins.py"),
+    entry("genericpath", "genericpath.py"),
+    entry("ntpath", "ntpath.py"),
+    entry("posixpath", "posixpath.py"),
+    alias("os.path", "posixpath.py", "posixpath"),
+    entry("os", "os.py"),
+    entry("site", "site.py"),
+    entry("stat", "stat.py"),
+    entry("importlib.util", "importlib/util.py"),
+    entry("importlib.machinery", "importlib/machinery.py"),
+    entry("runpy", "runpy.py"),
+    entry("__hello__", "__hello__.py"),
+    alias("__hello_alias__", "__hello__.py", "__hello__"),
+    Entry { is_package: true, ..alias("__phello_alias__", "__hello__.py", "__hello__") },
+    alias("__phello_alias__.spam", "__hello__.py", "__hello__"),
+    Entry { is_package: true, ..entry("__phello__", "__phello__/__init__.py") },
+    alias("__phello__.__init__", "__phello__/__init__.py", "<__phello__"),
+    Entry { is_package: true, ..entry("__phello__.ham", "__phello__/ham/__init__.py") },
+    alias("__phello__.ham.__init__", "__phello__/ham/__init__.py", "<__phello__.ham"),
+    entry("__phello__.ham.eggs", "__phello__/ham/eggs.py"),
+    entry("__phello__.spam", "__phello__/spam.py"),
+];
+
+/// A frozen module that was found.
+pub struct Frozen {
+    /// Its name.
+    pub name: &'static str,
+    /// Source, relative to the library.
+    path: &'static str,
+    /// Whether it is a package.
+    pub is_package: bool,
+    /// The module it stands for.
+    pub origname: Option<&'static str>,
+}
+
+static DATA: Mutex<Option<HashMap<&'static str, &'static [u8]>>> = Mutex::new(None);
+
+/// Name of the file with the marshalled code, next to the library's modules.
+pub const CACHE_FILE: &str = "taipan-frozen.bin";
+/// Start of that file.
+const CACHE_MAGIC: &[u8; 8] = b"TPNFRZ01";
+
+/// Whether the modules that are not essential are used.
+fn enabled() -> bool {
+    match interp().override_frozen_modules {
+        0 => interp().config.use_frozen_modules != 0,
+        n => n > 0,
+    }
+}
+
+/// Finds a frozen module by name.
+pub fn find(name: &str) -> Option<Frozen> {
+    FROZEN
+        .iter()
+        .find(|e| e.name == name && (e.essential || enabled()))
+        .map(|e| Frozen { name: e.name, path: e.path, is_package: e.is_package, origname: e.origname })
+}
+
+/// Finds a frozen module by a str.
+///
+/// # Safety
+/// `name` is live.
+pub unsafe fn find_str(name: *mut PyObject) -> Option<Frozen> {
+    // SAFETY: [ARGS]
+    unsafe {
+        if PyUnicode_Check(name) == 0 {
+            return None;
+        }
+        match utf8(name) {
+            Ok(n) => find(n),
+            Err(e) => {
+                e.clear();
+                None
+            }
+        }
+    }
+}
+
+/// The names of all frozen modules.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    FROZEN.iter().filter(|e| e.essential || enabled()).map(|e| e.name)
+}
+
+/// The file name that a frozen module's code has.
+fn code_filename(path: &str) -> String {
+    let module = path.trim_end_matches(".py").trim_end_matches("/__init__").replace('/', ".");
+    format!("<frozen {module}>")
+}
+
+fn stdlib() -> PyResult<std::path::PathBuf> {
+    match &interp().config.stdlib_dir {
+        Some(d) => Ok(std::ffi::OsStr::from_bytes(d).into()),
+        None => bail!(PyExc_SystemError, "the standard library was not found: frozen modules can't be made"),
+    }
+}
+
+/// Compiles the source of a frozen module and marshals the code.
+fn compile(path: &str) -> PyResult<Vec<u8>> {
+    let file = stdlib()?.join(path);
+    let source = match std::fs::read(&file) {
+        Ok(s) => s,
+        Err(e) => bail!(PyExc_ImportError, "can't read {}: {}", file.display(), e),
+    };
+    let code = crate::compile::compile_bytes(&source, &code_filename(path), crate::compile::Start::File, 0, -1)?;
+    // SAFETY: live.
+    unsafe { crate::marshal::dumps(code.as_ptr(), crate::marshal::Py_MARSHAL_VERSION, true) }
+}
+
+/// Reads the file with the marshalled code: for each module the length of its name, the name, the length of the code, the code.
+fn read_cache(file: &std::path::Path) -> Option<HashMap<&'static str, &'static [u8]>> {
+    let data: &'static [u8] = Box::leak(std::fs::read(file).ok()?.into_boxed_slice());
+    let mut rest = data.strip_prefix(CACHE_MAGIC)?;
+    let mut map = HashMap::new();
+    while !rest.is_empty() {
+        let (n, r) = rest.split_first_chunk::<4>()?;
+        let (name, r) = r.split_at_checked(u32::from_le_bytes(*n) as usize)?;
+        let (n, r) = r.split_first_chunk::<4>()?;
+        let (code, r) = r.split_at_checked(u32::from_le_bytes(*n) as usize)?;
+        map.insert(core::str::from_utf8(name).ok()?, code);
+        rest = r;
+    }
+    Some(map)
+}
+
+/// Writes the file with the marshalled code of all frozen modules into the library; for the installation.
+pub fn write_cache() -> PyResult<()> {
+    let mut out = CACHE_MAGIC.to_vec();
+    let mut done: Vec<&str> = Vec::new();
+    for e in FROZEN {
+        if done.contains(&e.path) {
+            continue;
+        }
+        done.push(e.path);
+        let code = compile(e.path)?;
+        out.extend_from_slice(&(e.path.len() as u32).to_le_bytes());
+        out.extend_from_slice(e.path.as_bytes());
+        out.extend_from_slice(&(code.len() as u32).to_le_bytes());
+        out.extend_from_slice(&code);
+    }
+    let file = stdlib()?.join(CACHE_FILE);
+    let temporary = file.with_extension(format!("{}", std::process::id()));
+    let written = std::fs::write(&temporary, &out).and_then(|()| std::fs::rename(&temporary, &file));
+    if let Err(e) = written {
+        let _ = std::fs::remove_file(&temporary);
+        bail!(PyExc_OSError, "can't write {}: {}", file.display(), e);
+    }
+    Ok(())
+}
+
+/// The marshalled code of a frozen module.
+pub fn data(f: &Frozen) -> PyResult<&'static [u8]> {
+    {
+        let mut all = DATA.lock().unwrap_or_else(|e| e.into_inner());
+        if all.is_none() {
+            let file = stdlib()?.join(CACHE_FILE);
+            *all = Some(if std::env::var_os("TAIPAN_NO_FROZEN_CACHE").is_some() { None } else { read_cache(&file) }.unwrap_or_default());
+        }
+        if let Some(d) = all.as_ref().and_then(|m| m.get(f.path)) {
+            return Ok(d);
+        }
+    }
+    let code: &'static [u8] = Box::leak(compile(f.path)?.into_boxed_slice());
+    if let Some(m) = DATA.lock().unwrap_or_else(|e| e.into_inner()).as_mut() {
+        m.insert(f.path, code);
+    }
+    Ok(code)
+}
+
+/// The code object of a frozen module.
+pub fn code(f: &Frozen) -> PyResult<Owned> {
+    code_of(data(f)?, f.name)
+}
+
+/// The code object in marshalled form; ImportError or TypeError naming the module otherwise.
+pub fn code_of(data: &[u8], name: &str) -> PyResult<Owned> {
+    match crate::marshal::loads(data, true) {
+        // SAFETY: live.
+        Ok(co) if unsafe { PyCode_Check(co.as_ptr()) } != 0 => Ok(co),
+        Ok(_) => bail!(PyExc_TypeError, "frozen object '{name}' is not a code object"),
+        Err(e) => {
+            e.clear();
+            bail!(PyExc_ImportError, "Frozen object named '{name}' is invalid")
+        }
+    }
+}

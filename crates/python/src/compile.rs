@@ -1,1 +1,772 @@
-//! From source text through the compiler crate to code objects.
+//! From source text to code objects: the bridge between the parser, the compiler and Python's objects.
+
+use crate::pystate::interp;
+use crate::util::*;
+use bumpalo::Bump;
+use core::ffi::{c_char, c_int};
+use core::ptr::null_mut;
+use std::collections::HashMap;
+use taipan_abi::*;
+use taipan_compiler::{CodeObject, CompileError, Const};
+use taipan_parser as parser;
+
+/// What a new code object is made of (`struct _PyCodeConstructor`); all references are borrowed.
+#[repr(C)]
+#[allow(missing_docs, reason = "CPython's names")]
+pub struct _PyCodeConstructor {
+    pub filename: *mut PyObject,
+    pub name: *mut PyObject,
+    pub qualname: *mut PyObject,
+    pub flags: c_int,
+    pub code: *mut PyObject,
+    pub firstlineno: c_int,
+    pub linetable: *mut PyObject,
+    pub consts: *mut PyObject,
+    pub names: *mut PyObject,
+    pub localsplusnames: *mut PyObject,
+    pub localspluskinds: *mut PyObject,
+    pub argcount: c_int,
+    pub posonlyargcount: c_int,
+    pub kwonlyargcount: c_int,
+    pub stacksize: c_int,
+    pub exceptiontable: *mut PyObject,
+}
+
+unsafe extern "C" {
+    /// python: codeobject; makes a code object of valid parts.
+    pub fn _PyCode_New(con: *mut _PyCodeConstructor) -> *mut PyCodeObject;
+}
+
+/// Checks parts that may come from anywhere before a code object is made of them.
+///
+/// # Safety
+/// Objects are live.
+pub unsafe fn _PyCode_Validate(con: &mut _PyCodeConstructor) -> PyResult<()> {
+    // SAFETY: [ARGS]
+    unsafe {
+        let is = |o: *mut PyObject, tp: *mut PyTypeObject| is_instance_of(o, tp);
+        let (u, t, b) = (&raw mut PyUnicode_Type, &raw mut PyTuple_Type, &raw mut PyBytes_Type);
+        let fits = con.argcount >= con.posonlyargcount
+            && con.posonlyargcount >= 0
+            && con.kwonlyargcount >= 0
+            && con.stacksize >= 0
+            && con.flags >= 0
+            && is(con.code, b)
+            && is(con.consts, t)
+            && is(con.names, t)
+            && is(con.localsplusnames, t)
+            && is(con.localspluskinds, b)
+            && PyTuple_GET_SIZE(con.localsplusnames) == PyBytes_Size(con.localspluskinds)
+            && is(con.name, u)
+            && is(con.qualname, u)
+            && is(con.filename, u)
+            && is(con.linetable, b)
+            && is(con.exceptiontable, b);
+        if !fits {
+            PyErr_BadInternalCall();
+            return Err(Raised::assume());
+        }
+        for names in [con.names, con.localsplusnames] {
+            for i in 0..PyTuple_GET_SIZE(names) {
+                let n = PyTuple_GET_ITEM(names, i);
+                if PyUnicode_Check(n) == 0 {
+                    bail!(PyExc_TypeError, "name tuples must contain only strings, not '{}'", type_name(n));
+                }
+            }
+        }
+        if PyBytes_Size(con.code) % 2 != 0 {
+            bail!(PyExc_ValueError, "code: co_code is malformed");
+        }
+        const CO_VARARGS: c_int = 4;
+        const CO_VARKEYWORDS: c_int = 8;
+        const CO_FAST_LOCAL: u8 = 0x20;
+        let nlocals = bytes_of(con.localspluskinds).iter().filter(|k| *k & CO_FAST_LOCAL != 0).count() as i64;
+        let args = con.argcount as i64 + con.kwonlyargcount as i64 + (con.flags & CO_VARARGS != 0) as i64 + (con.flags & CO_VARKEYWORDS != 0) as i64;
+        if args > nlocals {
+            bail!(PyExc_ValueError, "code: varnames is too small");
+        }
+        if PyTuple_GET_SIZE(con.localsplusnames) as i64 + con.stacksize as i64 >= (i32::MAX / 8) as i64 {
+            bail!(PyExc_OverflowError, "code: co_stacksize is too large");
+        }
+        Ok(())
+    }
+}
+
+// ---- compiler flags
+
+/// Bits of `PyCompilerFlags::cf_flags` that are no future statement.
+pub mod flags {
+    /// The source is UTF-8 whatever it says.
+    pub const PyCF_SOURCE_IS_UTF8: i32 = 0x0100;
+    /// The end of the input does not end blocks.
+    pub const PyCF_DONT_IMPLY_DEDENT: i32 = 0x0200;
+    /// Return the tree.
+    pub const PyCF_ONLY_AST: i32 = 0x0400;
+    /// A coding cookie is a mere comment.
+    pub const PyCF_IGNORE_COOKIE: i32 = 0x0800;
+    /// Keep type comments.
+    pub const PyCF_TYPE_COMMENTS: i32 = 0x1000;
+    /// `await` at the top level.
+    pub const PyCF_ALLOW_TOP_LEVEL_AWAIT: i32 = 0x2000;
+    /// An early end is an error of its own.
+    pub const PyCF_ALLOW_INCOMPLETE_INPUT: i32 = 0x4000;
+    /// Return the tree, optimised.
+    pub const PyCF_OPTIMIZED_AST: i32 = 0x8000 | PyCF_ONLY_AST;
+    /// All future statements that code inherits.
+    pub const PyCF_MASK: i32 = taipan_compiler::flags::PyCF_MASK as i32;
+    /// Flags that have no effect any more (`CO_NESTED`).
+    pub const PyCF_MASK_OBSOLETE: i32 = 0x10;
+    /// What `compile()` takes beside the mask.
+    pub const PyCF_COMPILE_MASK: i32 = PyCF_ONLY_AST | PyCF_ALLOW_TOP_LEVEL_AWAIT | PyCF_TYPE_COMMENTS | PyCF_DONT_IMPLY_DEDENT | PyCF_ALLOW_INCOMPLETE_INPUT | PyCF_OPTIMIZED_AST;
+    /// The future statement of PEP 401.
+    pub const CO_FUTURE_BARRY_AS_BDFL: i32 = 0x40_0000;
+}
+use flags::*;
+
+/// `PyCompilerFlags`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct CompilerFlags {
+    /// `PyCF_*`.
+    pub cf_flags: c_int,
+    /// The minor version whose syntax is wanted (for trees).
+    pub cf_feature_version: c_int,
+}
+
+impl Default for CompilerFlags {
+    fn default() -> Self {
+        CompilerFlags { cf_flags: 0, cf_feature_version: 13 }
+    }
+}
+
+/// The start rule and the kind of source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// A file that is run: every line is checked.
+    File,
+    /// A module given as text.
+    Exec,
+    /// An expression.
+    Eval,
+    /// One interactive statement.
+    Single,
+    /// A signature type comment.
+    FuncType,
+}
+
+impl Start {
+    fn mode(self) -> parser::Mode {
+        match self {
+            Start::File | Start::Exec => parser::Mode::Exec,
+            Start::Eval => parser::Mode::Eval,
+            Start::Single => parser::Mode::Single,
+            Start::FuncType => parser::Mode::FuncType,
+        }
+    }
+    /// From `Py_single_input` and the like.
+    pub fn from_c(start: c_int) -> Option<Start> {
+        Some(match start {
+            256 => Start::Single,
+            257 => Start::Exec,
+            258 => Start::Eval,
+            345 => Start::FuncType,
+            _ => return None,
+        })
+    }
+}
+
+/// What is to be compiled.
+pub enum Input<'s> {
+    /// Text, with a coding cookie unless the flags say otherwise.
+    Bytes(&'s [u8]),
+    /// Lines of a terminal.
+    Lines(&'s mut dyn parser::LineReader),
+}
+
+/// Text as a Python str: UTF-8 with lone surrogates as three bytes.
+fn py_str(text: &[u8]) -> PyResult<Owned> {
+    // SAFETY: [GIL]
+    unsafe { own(PyUnicode_DecodeUTF8(text.as_ptr().cast(), text.len() as Py_ssize_t, c"surrogatepass".as_ptr())) }
+}
+
+/// A str as the compiler wants it: UTF-8 with lone surrogates as three bytes.
+unsafe fn rust_bytes(op: *mut PyObject) -> PyResult<Vec<u8>> {
+    // SAFETY: [ARGS]
+    unsafe {
+        let b = own(PyUnicode_AsEncodedString(op, c"utf-8".as_ptr(), c"surrogatepass".as_ptr()))?;
+        Ok(bytes_of(b.as_ptr()).to_vec())
+    }
+}
+
+// ---- errors
+
+/// Raises a SyntaxError of class `class` with all its attributes.
+#[allow(clippy::too_many_arguments, reason = "the arguments of SyntaxError")]
+unsafe fn set_syntax_error(class: *mut PyObject, msg: &str, filename: *mut PyObject, lineno: i32, offset: i32, text: &Owned, end: Option<(i32, i32)>) -> Raised {
+    // SAFETY: [ARGS]
+    let r: PyResult<()> = (|| unsafe {
+        let number = |n: i32| new_int(n as i64);
+        let (line, off) = (number(lineno)?, number(offset)?);
+        let (el, eo) = match end {
+            Some((l, o)) => (number(l)?, number(o)?),
+            None => (none(), none()),
+        };
+        let details = tuple(&[filename, line.as_ptr(), off.as_ptr(), text.as_ptr(), el.as_ptr(), eo.as_ptr()])?;
+        let msg = py_str(msg.as_bytes())?;
+        let args = tuple(&[msg.as_ptr(), details.as_ptr()])?;
+        PyErr_SetObject(class, args.as_ptr());
+        Ok(())
+    })();
+    let _ = r;
+    // SAFETY: [EXC] set above, or by what failed.
+    unsafe { Raised::assume() }
+}
+
+unsafe extern "C" {
+    static mut _PyExc_IncompleteInputError: *mut PyObject;
+}
+
+/// Raises what the parser reports.
+unsafe fn raise_parser_error(e: &parser::SyntaxError, filename: *mut PyObject, is_file: bool) -> Raised {
+    use parser::ErrorKind::*;
+    // SAFETY: [ARGS]
+    unsafe {
+        let class = match e.kind {
+            Syntax => PyExc_SyntaxError,
+            Indentation => PyExc_IndentationError,
+            Tab => PyExc_TabError,
+            IncompleteInput => _PyExc_IncompleteInputError,
+            Memory => {
+                if e.msg.is_empty() {
+                    PyErr_NoMemory();
+                    return Raised::assume();
+                }
+                return raise!(PyExc_MemoryError, "{}", e.msg);
+            }
+            Overflow => return raise!(PyExc_OverflowError, "{}", e.msg),
+            UnicodeDecode => {
+                let r: PyResult<()> = (|| {
+                    let enc = new_str("unicodeescape")?;
+                    let empty = own(PyBytes_FromStringAndSize(core::ptr::null(), 0))?;
+                    let (zero, one) = (new_int(0)?, new_int(1)?);
+                    let reason = new_str(&e.msg)?;
+                    let args = tuple(&[enc.as_ptr(), empty.as_ptr(), zero.as_ptr(), one.as_ptr(), reason.as_ptr()])?;
+                    PyErr_SetObject(PyExc_UnicodeDecodeError, args.as_ptr());
+                    Ok(())
+                })();
+                let _ = r;
+                return Raised::assume();
+            }
+            Interrupt => {
+                if !err_occurred() {
+                    PyErr_SetNone(PyExc_KeyboardInterrupt);
+                }
+                return Raised::assume();
+            }
+            Callback => {
+                if !err_occurred() {
+                    return raise!(PyExc_SystemError, "reading source failed without an exception");
+                }
+                return Raised::assume();
+            }
+            Eof => return raise!(PyExc_EOFError, "no more input"),
+        };
+        let Some(l) = &e.location else {
+            return raise!(PyExc_SyntaxError, "{}", e.msg);
+        };
+        let mut text = None;
+        if is_file && l.text_from_file {
+            text = crate::errors::program_text(filename, l.lineno);
+        }
+        let text = match text {
+            Some(t) => t,
+            None => match l.text.as_deref().map_or_else(|| Ok(none()), |t| py_str(t.as_bytes())) {
+                Ok(t) => t,
+                Err(e) => return e,
+            },
+        };
+        set_syntax_error(class, &e.msg, filename, l.lineno, l.offset, &text, l.end)
+    }
+}
+
+/// Raises what the compiler reports.
+unsafe fn raise_compile_error(e: &CompileError, filename: *mut PyObject) -> Raised {
+    use taipan_compiler::ErrorKind::*;
+    // SAFETY: [ARGS]
+    unsafe {
+        let msg = e.message.as_str();
+        match e.kind {
+            SyntaxError => {
+                let raised = raise!(PyExc_SyntaxError, "{msg}");
+                if let Some(l) = e.location {
+                    crate::errors::PyErr_RangedSyntaxLocationObject(filename, l.lineno, l.col_offset + 1, l.end_lineno, l.end_col_offset + 1);
+                }
+                raised
+            }
+            CompilerSyntaxError => match e.location {
+                Some(l) => {
+                    let text = crate::errors::program_text(filename, l.lineno).unwrap_or_else(none);
+                    set_syntax_error(PyExc_SyntaxError, msg, filename, l.lineno, l.col_offset + 1, &text, Some((l.end_lineno, l.end_col_offset + 1)))
+                }
+                None => raise!(PyExc_SyntaxError, "{msg}"),
+            },
+            RecursionError => raise!(PyExc_RecursionError, "{msg}"),
+            SystemError => raise!(PyExc_SystemError, "{msg}"),
+            RuntimeError => raise!(PyExc_RuntimeError, "{msg}"),
+            ValueError => raise!(PyExc_ValueError, "{msg}"),
+            OverflowError => raise!(PyExc_OverflowError, "{msg}"),
+            TypeError => raise!(PyExc_TypeError, "{msg}"),
+        }
+    }
+}
+
+/// Issues a warning for a line; where the filters make an error of it, `error` raises the SyntaxError that replaces it.
+unsafe fn warn_at(category: *mut PyObject, msg: &str, filename: *mut PyObject, lineno: i32, error: impl FnOnce() -> Raised) -> PyResult<()> {
+    // SAFETY: [ARGS]
+    unsafe {
+        let text = new_str(msg)?;
+        let r = check_status(crate::warnings::PyErr_WarnExplicitObject(category, text.as_ptr(), filename, lineno, null_mut(), null_mut()));
+        if let Err(e) = r {
+            if e.matches(category) {
+                e.clear();
+                return Err(error());
+            }
+            return Err(e);
+        }
+        Ok(())
+    }
+}
+
+unsafe fn parser_warnings(warnings: &[parser::Warning], filename: *mut PyObject, is_file: bool) -> PyResult<()> {
+    // SAFETY: [ARGS]
+    unsafe {
+        for w in warnings {
+            let category = match w.category {
+                parser::WarningCategory::Syntax => PyExc_SyntaxWarning,
+                parser::WarningCategory::Deprecation => PyExc_DeprecationWarning,
+            };
+            warn_at(category, &w.msg, filename, w.lineno as i32, || raise_parser_error(&w.error, filename, is_file))?;
+        }
+        Ok(())
+    }
+}
+
+// ---- parsing
+
+/// How much native stack a pass may use.
+fn stack_budget() -> usize {
+    crate::pystate::stack_left().min(4 << 20)
+}
+
+fn decode_source(bytes: &[u8], encoding: &str) -> Result<String, String> {
+    let c = std::ffi::CString::new(encoding).map_err(|_| format!("unknown encoding: {encoding}"))?;
+    // SAFETY: [GIL]
+    unsafe {
+        let r = own(PyUnicode_Decode(bytes.as_ptr().cast(), bytes.len() as Py_ssize_t, c.as_ptr(), c"strict".as_ptr()))
+            .and_then(|s| rust_bytes(s.as_ptr()));
+        match r {
+            Ok(b) => Ok(String::from_utf8_lossy(&b).into_owned()),
+            Err(e) => {
+                if e.matches(PyExc_LookupError) {
+                    e.clear();
+                    return Err(format!("unknown encoding: {encoding}"));
+                }
+                let exc = Owned::from_owned_or_opt(PyErr_GetRaisedException());
+                let text = exc.and_then(|x| Owned::from_owned_or_opt(PyObject_Str(x.as_ptr()))).map(|s| lossy(s.as_ptr()));
+                PyErr_Clear();
+                Err(text.unwrap_or_else(|| format!("encoding problem: {encoding}")))
+            }
+        }
+    }
+}
+
+/// The functions that `unicodedata` offers to C.
+#[repr(C)]
+struct NameApi {
+    getname: unsafe extern "C" fn(u32, *mut c_char, c_int, c_int) -> c_int,
+    getcode: unsafe extern "C" fn(*const c_char, c_int, *mut u32, c_int) -> c_int,
+}
+
+/// The character of a Unicode name, through `unicodedata`.
+fn lookup_name(name: &str) -> Option<u32> {
+    // SAFETY: [GIL] the capsule holds such a record.
+    unsafe {
+        let api = PyCapsule_Import(c"unicodedata._ucnhash_CAPI".as_ptr(), 1).cast::<NameApi>();
+        if api.is_null() {
+            PyErr_Clear();
+            return None;
+        }
+        let mut code = 0;
+        let found = ((*api).getcode)(name.as_ptr().cast(), name.len() as c_int, &mut code, 0);
+        (found != 0).then_some(code)
+    }
+}
+
+/// Parses and hands the tree to `use_tree`, with the arena it lives in.
+///
+/// # Safety
+/// `filename` is a str.
+pub unsafe fn with_tree<R>(
+    input: Input<'_>,
+    filename: *mut PyObject,
+    start: Start,
+    cf: &CompilerFlags,
+    use_tree: impl for<'a> FnOnce(&parser::ast::Mod<'a>, &'a Bump) -> PyResult<R>,
+) -> PyResult<R> {
+    // SAFETY: [ARGS]
+    unsafe {
+        let name = String::from_utf8_lossy(&rust_bytes(filename)?).into_owned();
+        let arena = Bump::new();
+        let decoder = |b: &[u8], e: &str| decode_source(b, e);
+        let options = parser::Options {
+            filename: &name,
+            feature_version: if cf.cf_feature_version >= 0 && cf.cf_flags & PyCF_ONLY_AST != 0 { cf.cf_feature_version.min(13) as u8 } else { 13 },
+            type_comments: cf.cf_flags & PyCF_TYPE_COMMENTS != 0,
+            barry_as_flufl: cf.cf_flags & CO_FUTURE_BARRY_AS_BDFL != 0,
+            allow_incomplete_input: cf.cf_flags & PyCF_ALLOW_INCOMPLETE_INPUT != 0,
+            dont_imply_dedent: cf.cf_flags & PyCF_DONT_IMPLY_DEDENT != 0,
+            int_max_str_digits: taipan_objects::longobject::MAX_STR_DIGITS.max(0) as usize,
+            stack_size: stack_budget(),
+            decoder: Some(&decoder),
+            lookup_name: Some(&lookup_name),
+        };
+        let is_file = start == Start::File;
+        let source = match input {
+            Input::Lines(r) => parser::Source::Interactive(r),
+            Input::Bytes(b) if cf.cf_flags & PyCF_IGNORE_COOKIE != 0 => parser::Source::Utf8(b),
+            Input::Bytes(b) if is_file => parser::Source::File(b),
+            Input::Bytes(b) => parser::Source::Bytes(b),
+        };
+        match parser::parse(&arena, source, start.mode(), &options) {
+            Ok(parsed) => {
+                parser_warnings(&parsed.warnings, filename, is_file)?;
+                use_tree(&parsed.module, &arena)
+            }
+            Err(failure) => {
+                parser_warnings(&failure.warnings, filename, is_file)?;
+                Err(raise_parser_error(&failure.error, filename, is_file))
+            }
+        }
+    }
+}
+
+// ---- code objects
+
+/// Makes Python objects of what the compiler produces; equal constants of one compilation become one object.
+struct Builder {
+    cache: HashMap<Vec<u8>, Owned>,
+    filename: Owned,
+}
+
+impl Builder {
+    fn cached(&mut self, key: Vec<u8>, make: impl FnOnce(&mut Self) -> PyResult<Owned>) -> PyResult<Owned> {
+        if let Some(o) = self.cache.get(&key) {
+            return Ok(o.clone());
+        }
+        let o = make(self)?;
+        self.cache.insert(key, o.clone());
+        Ok(o)
+    }
+
+    /// Appends what tells a constant from all others, its type included; false for code, which is never shared.
+    fn key(c: &Const, out: &mut Vec<u8>) -> bool {
+        let sized = |out: &mut Vec<u8>, tag: u8, n: usize| {
+            out.push(tag);
+            out.extend_from_slice(&(n as u64).to_le_bytes());
+        };
+        match c {
+            Const::None => out.push(b'N'),
+            Const::True => out.push(b'T'),
+            Const::False => out.push(b'F'),
+            Const::Ellipsis => out.push(b'.'),
+            Const::Int(i) => {
+                out.push(b'i');
+                out.extend_from_slice(&i.to_le_bytes());
+            }
+            Const::BigInt(b) => {
+                sized(out, if b.negative { b'm' } else { b'l' }, b.digits.len());
+                b.digits.iter().for_each(|d| out.extend_from_slice(&d.to_le_bytes()));
+            }
+            Const::Float(f) => {
+                out.push(b'g');
+                out.extend_from_slice(&f.to_bits().to_le_bytes());
+            }
+            Const::Complex { real, imag } => {
+                out.push(b'y');
+                out.extend_from_slice(&real.to_bits().to_le_bytes());
+                out.extend_from_slice(&imag.to_bits().to_le_bytes());
+            }
+            Const::Str(s) => {
+                sized(out, b'u', s.as_bytes().len());
+                out.extend_from_slice(s.as_bytes());
+            }
+            Const::Bytes(b) => {
+                sized(out, b's', b.len());
+                out.extend_from_slice(b);
+            }
+            Const::Tuple(t) => {
+                sized(out, b'(', t.len());
+                return t.iter().all(|i| Self::key(i, out));
+            }
+            Const::FrozenSet(t) => {
+                sized(out, b'>', t.len());
+                return t.iter().all(|i| Self::key(i, out));
+            }
+            Const::Code(_) => return false,
+        }
+        true
+    }
+
+    fn constant(&mut self, c: &Const) -> PyResult<Owned> {
+        // SAFETY: [GIL] immortal singletons.
+        unsafe {
+            match c {
+                Const::None => return Ok(none()),
+                Const::True => return Ok(new_bool(true)),
+                Const::False => return Ok(new_bool(false)),
+                Const::Ellipsis => return Ok(Owned::from_borrowed(Py_Ellipsis())),
+                Const::Code(co) => return self.code(co),
+                _ => {}
+            }
+        }
+        let mut key = Vec::new();
+        if Self::key(c, &mut key) { self.cached(key, |b| b.fresh(c)) } else { self.fresh(c) }
+    }
+
+    fn items(&mut self, items: &[Const]) -> PyResult<Owned> {
+        let all: PyResult<Vec<Owned>> = items.iter().map(|i| self.constant(i)).collect();
+        let all = all?;
+        let raw: Vec<*mut PyObject> = all.iter().map(|o| o.as_ptr()).collect();
+        // SAFETY: all live.
+        unsafe { tuple(&raw) }
+    }
+
+    fn fresh(&mut self, c: &Const) -> PyResult<Owned> {
+        // SAFETY: [GIL]
+        unsafe {
+            match c {
+                Const::Int(i) => new_int(*i),
+                Const::BigInt(big) => {
+                    let mut bytes = Vec::with_capacity(big.digits.len() * 4);
+                    let (mut acc, mut bits) = (0u64, 0);
+                    for &d in big.digits.iter() {
+                        acc |= (d as u64) << bits;
+                        bits += 30;
+                        while bits >= 8 {
+                            bytes.push(acc as u8);
+                            acc >>= 8;
+                            bits -= 8;
+                        }
+                    }
+                    bytes.push(acc as u8);
+                    let v = own(_PyLong_FromByteArray(bytes.as_ptr(), bytes.len(), 1, 0))?;
+                    if big.negative { own(PyNumber_Negative(v.as_ptr())) } else { Ok(v) }
+                }
+                Const::Float(f) => own(PyFloat_FromDouble(*f)),
+                Const::Complex { real, imag } => own(PyComplex_FromDoubles(*real, *imag)),
+                Const::Str(s) => py_str(s.as_bytes()),
+                Const::Bytes(b) => own(PyBytes_FromStringAndSize(b.as_ptr().cast(), b.len() as Py_ssize_t)),
+                Const::Tuple(t) => self.items(t),
+                Const::FrozenSet(t) => {
+                    let items = self.items(t)?;
+                    own(PyFrozenSet_New(items.as_ptr()))
+                }
+                Const::Code(co) => self.code(co),
+                Const::None | Const::True | Const::False | Const::Ellipsis => self.constant(c),
+            }
+        }
+    }
+
+    fn bytes(&mut self, b: &[u8]) -> PyResult<Owned> {
+        let mut key = vec![b's'];
+        key.extend_from_slice(&(b.len() as u64).to_le_bytes());
+        key.extend_from_slice(b);
+        // SAFETY: [GIL]
+        self.cached(key, |_| unsafe { own(PyBytes_FromStringAndSize(b.as_ptr().cast(), b.len() as Py_ssize_t)) })
+    }
+
+    /// An interned name.
+    fn name(&mut self, s: &taipan_compiler::Str) -> PyResult<Owned> {
+        let mut key = vec![b'u'];
+        key.extend_from_slice(&(s.as_bytes().len() as u64).to_le_bytes());
+        key.extend_from_slice(s.as_bytes());
+        let o = self.cached(key, |_| py_str(s.as_bytes()))?;
+        let mut p = o.into_raw();
+        // SAFETY: [GIL]
+        unsafe {
+            PyUnicode_InternInPlace(&mut p);
+            Ok(Owned::from_owned(p))
+        }
+    }
+
+    fn names(&mut self, names: &[taipan_compiler::Str]) -> PyResult<Owned> {
+        let mut key = vec![b'('];
+        key.extend_from_slice(&(names.len() as u64).to_le_bytes());
+        for n in names {
+            key.push(b'u');
+            key.extend_from_slice(&(n.as_bytes().len() as u64).to_le_bytes());
+            key.extend_from_slice(n.as_bytes());
+        }
+        self.cached(key, |b| {
+            let all: PyResult<Vec<Owned>> = names.iter().map(|n| b.name(n)).collect();
+            let all = all?;
+            let raw: Vec<*mut PyObject> = all.iter().map(|o| o.as_ptr()).collect();
+            // SAFETY: all live.
+            unsafe { tuple(&raw) }
+        })
+    }
+
+    fn code(&mut self, co: &CodeObject) -> PyResult<Owned> {
+        let names = self.names(&co.names)?;
+        let localsplusnames = self.names(&co.localsplusnames)?;
+        let mut key = vec![b'('];
+        key.extend_from_slice(&(co.consts.len() as u64).to_le_bytes());
+        let consts = if co.consts.iter().all(|c| Self::key(c, &mut key)) {
+            self.cached(key, |b| b.items(&co.consts))?
+        } else {
+            self.items(&co.consts)?
+        };
+        let localspluskinds = self.bytes(&co.localspluskinds)?;
+        let name = self.name(&co.name)?;
+        let qualname = self.name(&co.qualname)?;
+        let code = self.bytes(&co.code)?;
+        let linetable = self.bytes(&co.linetable)?;
+        let exceptiontable = self.bytes(&co.exceptiontable)?;
+        let filename = self.filename.clone();
+        let mut con = _PyCodeConstructor {
+            filename: filename.as_ptr(),
+            name: name.as_ptr(),
+            qualname: qualname.as_ptr(),
+            flags: co.flags as c_int,
+            code: code.as_ptr(),
+            firstlineno: co.firstlineno,
+            linetable: linetable.as_ptr(),
+            consts: consts.as_ptr(),
+            names: names.as_ptr(),
+            localsplusnames: localsplusnames.as_ptr(),
+            localspluskinds: localspluskinds.as_ptr(),
+            argcount: co.argcount as c_int,
+            posonlyargcount: co.posonlyargcount as c_int,
+            kwonlyargcount: co.kwonlyargcount as c_int,
+            stacksize: co.stacksize as c_int,
+            exceptiontable: exceptiontable.as_ptr(),
+        };
+        // SAFETY: [ARGS] all parts are live; the new object counts its own references.
+        unsafe { Ok(own(_PyCode_New(&mut con))?.into_object()) }
+    }
+}
+
+/// Compiles a tree.
+///
+/// # Safety
+/// `filename` is a str.
+pub unsafe fn compile_tree<'a>(module: &parser::ast::Mod<'a>, arena: &'a Bump, filename: *mut PyObject, cf: &mut CompilerFlags, optimize: c_int) -> PyResult<Owned> {
+    // SAFETY: [ARGS]
+    unsafe {
+        let name = rust_bytes(filename)?;
+        let mut options = taipan_compiler::Options::new(&name[..]);
+        options.flags = (cf.cf_flags & (PyCF_MASK | PyCF_ALLOW_TOP_LEVEL_AWAIT)) as u32;
+        let level = if optimize < 0 { interp().config.optimization_level } else { optimize };
+        options.optimize = level.clamp(0, 2) as u8;
+        options.stack_budget = stack_budget();
+        let compiled = taipan_compiler::compile(module, arena, &options);
+        cf.cf_flags |= compiled.flags as c_int & PyCF_MASK;
+        for w in &compiled.warnings {
+            match w.category {
+                taipan_compiler::WarningCategory::SyntaxWarning => {
+                    let l = w.location;
+                    warn_at(PyExc_SyntaxWarning, &w.message, filename, l.lineno, || {
+                        let text = crate::errors::program_text(filename, l.lineno).unwrap_or_else(none);
+                        set_syntax_error(PyExc_SyntaxError, &w.message, filename, l.lineno, l.col_offset + 1, &text, Some((l.end_lineno, l.end_col_offset + 1)))
+                    })?;
+                }
+                taipan_compiler::WarningCategory::DeprecationWarning => {
+                    let msg = std::ffi::CString::new(w.message.as_str()).unwrap_or_default();
+                    check_status(PyErr_WarnEx(PyExc_DeprecationWarning, msg.as_ptr(), 1))?;
+                }
+            }
+        }
+        match compiled.code {
+            Ok(co) => Builder { cache: HashMap::new(), filename: Owned::from_borrowed(filename) }.code(&co),
+            Err(e) => Err(raise_compile_error(&e, filename)),
+        }
+    }
+}
+
+/// Compiles source to a code object, or to an `ast` tree when the flags ask for it.
+///
+/// # Safety
+/// `filename` is a str.
+pub unsafe fn compile_source(input: Input<'_>, filename: *mut PyObject, start: Start, cf: &mut CompilerFlags, optimize: c_int) -> PyResult<Owned> {
+    // SAFETY: [ARGS]
+    unsafe {
+        let parse_flags = *cf;
+        with_tree(input, filename, start, &parse_flags, |module, arena| {
+            if cf.cf_flags & PyCF_ONLY_AST != 0 {
+                return crate::ast_object::mod_to_object(module, arena, filename, cf, optimize);
+            }
+            compile_tree(module, arena, filename, cf, optimize)
+        })
+    }
+}
+
+/// Compiles text that belongs to the runtime itself.
+pub fn compile_bytes(source: &[u8], filename: &str, start: Start, cf_flags: c_int, optimize: c_int) -> PyResult<Owned> {
+    let name = new_str(filename)?;
+    let mut cf = CompilerFlags { cf_flags, ..CompilerFlags::default() };
+    // SAFETY: a str.
+    unsafe { compile_source(Input::Bytes(source), name.as_ptr(), start, &mut cf, optimize) }
+}
+
+// ---- the C API
+
+/// Compiles text; `optimize` -1 takes the interpreter's level.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn Py_CompileStringObject(text: *const c_char, filename: *mut PyObject, start: c_int, cf: *mut CompilerFlags, optimize: c_int) -> *mut PyObject {
+    // SAFETY: [ARGS]
+    unsafe {
+        let Some(start) = Start::from_c(start) else {
+            PyErr_BadInternalCall();
+            return null_mut();
+        };
+        let mut own_flags = CompilerFlags::default();
+        let cf = if cf.is_null() { &mut own_flags } else { &mut *cf };
+        compile_source(Input::Bytes(core::ffi::CStr::from_ptr(text).to_bytes()), filename, start, cf, optimize).into_c()
+    }
+}
+
+/// As [`Py_CompileStringObject`] with a C file name.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn Py_CompileStringExFlags(text: *const c_char, filename: *const c_char, start: c_int, cf: *mut CompilerFlags, optimize: c_int) -> *mut PyObject {
+    // SAFETY: [ARGS]
+    unsafe {
+        match own(PyUnicode_DecodeFSDefault(filename)) {
+            Ok(f) => Py_CompileStringObject(text, f.as_ptr(), start, cf, optimize),
+            Err(_) => null_mut(),
+        }
+    }
+}
+
+/// Compiles text.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn Py_CompileStringFlags(text: *const c_char, filename: *const c_char, start: c_int, cf: *mut CompilerFlags) -> *mut PyObject {
+    // SAFETY: [ARGS]
+    unsafe { Py_CompileStringExFlags(text, filename, start, cf, -1) }
+}
+
+/// Compiles text.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn Py_CompileString(text: *const c_char, filename: *const c_char, start: c_int) -> *mut PyObject {
+    // SAFETY: [ARGS]
+    unsafe { Py_CompileStringExFlags(text, filename, start, null_mut(), -1) }
+}
+
+/// Kept for old extensions: the code as it is, since optimisation happens before assembly.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn PyCode_Optimize(code: *mut PyObject, _consts: *mut PyObject, _names: *mut PyObject, _lnotab: *mut PyObject) -> *mut PyObject {
+    // SAFETY: [ARGS]
+    unsafe {
+        Py_INCREF(code);
+        code
+    }
+}

@@ -2,13 +2,14 @@
 
 use crate::sysmodule::audit;
 use crate::util::*;
-use core::ffi::{c_char, c_int, c_void};
+use core::ffi::{c_char, c_int};
 use core::ptr::null_mut;
+use taipan_abi::va_list::VaListTag;
 use taipan_abi::*;
 
 unsafe extern "C" {
-    /// objects: unicode; `va` points to a C `va_list`.
-    fn PyUnicode_FromFormatV(format: *const c_char, va: *mut c_void) -> *mut PyObject;
+    /// objects: unicode
+    fn PyUnicode_FromFormatV(format: *const c_char, va: *mut VaListTag) -> *mut PyObject;
 }
 
 // ---- state
@@ -559,9 +560,9 @@ pub unsafe extern "C" fn PyErr_BadInternalCall() {
     let _ = raise!(PyExc_SystemError, "bad argument to internal function");
 }
 
-/// Sets an exception with a formatted text; `va` points to the C `va_list`. NULL.
+/// Sets an exception with a formatted text; NULL.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn PyErr_FormatV(exc: *mut PyObject, format: *const c_char, va: *mut c_void) -> *mut PyObject {
+pub unsafe extern "C" fn PyErr_FormatV(exc: *mut PyObject, format: *const c_char, va: *mut VaListTag) -> *mut PyObject {
     // SAFETY: [ARGS]
     unsafe {
         // Formatting may run code, which must not see an exception.
@@ -569,18 +570,6 @@ pub unsafe extern "C" fn PyErr_FormatV(exc: *mut PyObject, format: *const c_char
         if let Ok(text) = own(PyUnicode_FromFormatV(format, va)) {
             PyErr_SetObject(exc, text.as_ptr());
         }
-        null_mut()
-    }
-}
-
-/// As [`PyErr_FormatV`], with the exception that is set as cause and context of the new one.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyErr_FormatVFromCause(exc: *mut PyObject, format: *const c_char, va: *mut c_void) -> *mut PyObject {
-    // SAFETY: [ARGS]
-    unsafe {
-        let cause = PyErr_GetRaisedException();
-        PyErr_FormatV(exc, format, va);
-        set_cause(cause);
         null_mut()
     }
 }
@@ -971,20 +960,11 @@ pub unsafe extern "C" fn PyErr_WriteUnraisable(obj: *mut PyObject) {
     unsafe { write_unraisable(null_mut(), obj) }
 }
 
-/// What the variadic `PyErr_FormatUnraisable` calls; `format` may be NULL, `va` points to the C `va_list`.
+/// Reports the exception that is set, with a message (NULL for none) and the object concerned (NULL for none).
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyErr_FormatUnraisableV(format: *const c_char, va: *mut c_void, obj: *mut PyObject) {
+pub unsafe extern "C" fn _PyErr_WriteUnraisableMsgObj(msg: *mut PyObject, op: *mut PyObject) {
     // SAFETY: [ARGS]
-    unsafe {
-        if format.is_null() {
-            return write_unraisable(null_mut(), obj);
-        }
-        let exc = PyErr_GetRaisedException();
-        let msg = PyUnicode_FromFormatV(format, va);
-        PyErr_SetRaisedException(exc);
-        write_unraisable(msg, obj);
-        Py_XDECREF(msg);
-    }
+    unsafe { write_unraisable(msg, op) }
 }
 
 // ---- SyntaxError's place

@@ -547,10 +547,7 @@ pub unsafe extern "C" fn PyThreadState_Clear(ts: *mut PyThreadState) {
         (*ts)._status |= STATUS_FINALIZING;
         clear!(threading_local_key, threading_local_sentinel, dict, async_exc, current_exception);
         setref(&raw mut (*ts).exc_state.exc_value, null_mut());
-        if (*ts).c_profilefunc.is_some() {
-            (*ts).c_profilefunc = None;
-            (*ts).tracing += 0;
-        }
+        (*ts).c_profilefunc = None;
         (*ts).c_tracefunc = None;
         clear!(c_profileobj, c_traceobj, async_gen_firstiter, async_gen_finalizer, context, delete_later);
         (*ts)._status |= STATUS_CLEARED;
@@ -870,7 +867,7 @@ fn for_each_thread(mut f: impl FnMut(*mut PyThreadState) -> PyResult<()>) -> PyR
 pub unsafe extern "C" fn _PyThread_CurrentFrames() -> *mut PyObject {
     // SAFETY: [GIL]
     let r = (|| unsafe {
-        check_status(PySys_Audit(c"sys._current_frames".as_ptr(), core::ptr::null()))?;
+        crate::sysmodule::audit(c"sys._current_frames", &[])?;
         let dict = own(PyDict_New())?;
         for_each_thread(|t| {
             let f = thread_frame(t);
@@ -894,7 +891,7 @@ pub unsafe extern "C" fn _PyThread_CurrentFrames() -> *mut PyObject {
 pub unsafe extern "C" fn _PyThread_CurrentExceptions() -> *mut PyObject {
     // SAFETY: [GIL]
     let r = (|| unsafe {
-        check_status(PySys_Audit(c"sys._current_exceptions".as_ptr(), core::ptr::null()))?;
+        crate::sysmodule::audit(c"sys._current_exceptions", &[])?;
         let dict = own(PyDict_New())?;
         for_each_thread(|t| {
             let info = crate::errors::_PyErr_GetTopmostException(t);
@@ -997,8 +994,6 @@ pub unsafe extern "C" fn PyThreadState_LeaveTracing(ts: *mut PyThreadState) {
 
 #[cold]
 fn find_stack_limit() -> usize {
-    let here = (&raw const STACK_LIMIT) as usize;
-    let _ = here;
     let marker = 0u8;
     let sp = &raw const marker as usize;
     // SAFETY: plain queries about this thread.
@@ -1051,6 +1046,17 @@ pub fn stack_is_low(margin: usize) -> bool {
         limit = find_stack_limit();
     }
     sp < limit + margin
+}
+
+/// How much native stack is left before RecursionError.
+pub fn stack_left() -> usize {
+    let marker = 0u8;
+    let sp = &raw const marker as usize;
+    let mut limit = STACK_LIMIT.get();
+    if limit == 0 {
+        limit = find_stack_limit();
+    }
+    sp.saturating_sub(limit + STACK_MARGIN)
 }
 
 /// Decides about a native call once the unchecked levels are used up: RecursionError (-1) when the stack is nearly full or

@@ -1,5 +1,6 @@
 //! From source text to code objects: the bridge between the parser, the compiler and Python's objects.
 
+use crate::codeobject::{CodeConstructor, code_new};
 use crate::pystate::interp;
 use crate::util::*;
 use bumpalo::Bump;
@@ -9,88 +10,6 @@ use std::collections::HashMap;
 use taipan_abi::*;
 use taipan_compiler::{CodeObject, CompileError, Const};
 use taipan_parser as parser;
-
-/// What a new code object is made of (`struct _PyCodeConstructor`); all references are borrowed.
-#[repr(C)]
-#[allow(missing_docs, reason = "CPython's names")]
-pub struct _PyCodeConstructor {
-    pub filename: *mut PyObject,
-    pub name: *mut PyObject,
-    pub qualname: *mut PyObject,
-    pub flags: c_int,
-    pub code: *mut PyObject,
-    pub firstlineno: c_int,
-    pub linetable: *mut PyObject,
-    pub consts: *mut PyObject,
-    pub names: *mut PyObject,
-    pub localsplusnames: *mut PyObject,
-    pub localspluskinds: *mut PyObject,
-    pub argcount: c_int,
-    pub posonlyargcount: c_int,
-    pub kwonlyargcount: c_int,
-    pub stacksize: c_int,
-    pub exceptiontable: *mut PyObject,
-}
-
-unsafe extern "C" {
-    /// python: codeobject; makes a code object of valid parts.
-    pub fn _PyCode_New(con: *mut _PyCodeConstructor) -> *mut PyCodeObject;
-}
-
-/// Checks parts that may come from anywhere before a code object is made of them.
-///
-/// # Safety
-/// Objects are live.
-pub unsafe fn _PyCode_Validate(con: &mut _PyCodeConstructor) -> PyResult<()> {
-    // SAFETY: [ARGS]
-    unsafe {
-        let is = |o: *mut PyObject, tp: *mut PyTypeObject| is_instance_of(o, tp);
-        let (u, t, b) = (&raw mut PyUnicode_Type, &raw mut PyTuple_Type, &raw mut PyBytes_Type);
-        let fits = con.argcount >= con.posonlyargcount
-            && con.posonlyargcount >= 0
-            && con.kwonlyargcount >= 0
-            && con.stacksize >= 0
-            && con.flags >= 0
-            && is(con.code, b)
-            && is(con.consts, t)
-            && is(con.names, t)
-            && is(con.localsplusnames, t)
-            && is(con.localspluskinds, b)
-            && PyTuple_GET_SIZE(con.localsplusnames) == PyBytes_Size(con.localspluskinds)
-            && is(con.name, u)
-            && is(con.qualname, u)
-            && is(con.filename, u)
-            && is(con.linetable, b)
-            && is(con.exceptiontable, b);
-        if !fits {
-            PyErr_BadInternalCall();
-            return Err(Raised::assume());
-        }
-        for names in [con.names, con.localsplusnames] {
-            for i in 0..PyTuple_GET_SIZE(names) {
-                let n = PyTuple_GET_ITEM(names, i);
-                if PyUnicode_Check(n) == 0 {
-                    bail!(PyExc_TypeError, "name tuples must contain only strings, not '{}'", type_name(n));
-                }
-            }
-        }
-        if PyBytes_Size(con.code) % 2 != 0 {
-            bail!(PyExc_ValueError, "code: co_code is malformed");
-        }
-        const CO_VARARGS: c_int = 4;
-        const CO_VARKEYWORDS: c_int = 8;
-        const CO_FAST_LOCAL: u8 = 0x20;
-        let nlocals = bytes_of(con.localspluskinds).iter().filter(|k| *k & CO_FAST_LOCAL != 0).count() as i64;
-        let args = con.argcount as i64 + con.kwonlyargcount as i64 + (con.flags & CO_VARARGS != 0) as i64 + (con.flags & CO_VARKEYWORDS != 0) as i64;
-        if args > nlocals {
-            bail!(PyExc_ValueError, "code: varnames is too small");
-        }
-        if PyTuple_GET_SIZE(con.localsplusnames) as i64 + con.stacksize as i64 >= (i32::MAX / 8) as i64 {
-            bail!(PyExc_OverflowError, "code: co_stacksize is too large");
-        }
-        Ok(())
-    }
-}
 
 // ---- compiler flags
 
@@ -633,7 +552,7 @@ impl Builder {
         let linetable = self.bytes(&co.linetable)?;
         let exceptiontable = self.bytes(&co.exceptiontable)?;
         let filename = self.filename.clone();
-        let mut con = _PyCodeConstructor {
+        let con = CodeConstructor {
             filename: filename.as_ptr(),
             name: name.as_ptr(),
             qualname: qualname.as_ptr(),
@@ -652,7 +571,7 @@ impl Builder {
             exceptiontable: exceptiontable.as_ptr(),
         };
         // SAFETY: [ARGS] all parts are live; the new object counts its own references.
-        unsafe { Ok(own(_PyCode_New(&mut con))?.into_object()) }
+        unsafe { code_new(&con) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The format of `.pyc` files: writing and reading of plain objects and code, with shared references.
 
-use crate::compile::{_PyCode_New, _PyCodeConstructor};
+use crate::codeobject::{CodeConstructor, code_new, code_validate};
 use crate::sysmodule::audit;
 use crate::util::*;
 use core::ffi::{c_char, c_int, c_long};
@@ -45,11 +45,6 @@ const TYPE_SHORT_ASCII: u8 = b'z';
 const TYPE_SHORT_ASCII_INTERNED: u8 = b'Z';
 const FLAG_REF: u8 = 0x80;
 const SIZE32_MAX: usize = 0x7fff_ffff;
-
-unsafe extern "C" {
-    /// python: codeobject; the instructions as compiled, without specialisation and instrumentation, as bytes.
-    fn _PyCode_GetCode(co: *mut PyCodeObject) -> *mut PyObject;
-}
 
 /// Why writing stopped.
 enum WError {
@@ -359,7 +354,7 @@ impl Writer {
             if !self.allow_code {
                 return Err(WError::CodeNotAllowed);
             }
-            let code = own(_PyCode_GetCode(co))?;
+            let code = own(crate::codeobject::PyCode_GetCode(co))?;
             self.byte(TYPE_CODE | flag);
             for n in [(*co).co_argcount, (*co).co_posonlyargcount, (*co).co_kwonlyargcount, (*co).co_stacksize, (*co).co_flags] {
                 self.long(n as i64);
@@ -778,7 +773,7 @@ impl<'a> Reader<'a> {
         let firstlineno = self.long()?;
         let linetable = self.element(what)?;
         let exceptiontable = self.element(what)?;
-        let mut con = _PyCodeConstructor {
+        let con = CodeConstructor {
             filename: filename.as_ptr(),
             name: name.as_ptr(),
             qualname: qualname.as_ptr(),
@@ -798,8 +793,8 @@ impl<'a> Reader<'a> {
         };
         // SAFETY: [ARGS] validated before use, as the data may come from anywhere.
         unsafe {
-            crate::compile::_PyCode_Validate(&mut con)?;
-            let co = own(_PyCode_New(&mut con))?.into_object();
+            code_validate(&con)?;
+            let co = code_new(&con)?;
             self.insert(place, &co);
             Ok(co)
         }

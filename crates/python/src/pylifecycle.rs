@@ -1,1 +1,683 @@
-//! Initialisation and finalisation.
+//! Start and end of the interpreter, fatal errors.
+
+use crate::initconfig::Config;
+use crate::pystate::*;
+use crate::sysmodule::{get_optional_attr, set_attr};
+use crate::util::*;
+use core::ffi::{c_char, c_int};
+use core::ptr::null_mut;
+use core::sync::atomic::{AtomicBool, Ordering::*};
+
+use std::sync::Mutex;
+use taipan_abi::*;
+
+unsafe extern "C" {
+    fn _PyModule_Clear(module: *mut PyObject);
+    fn _PyModule_ClearDict(dict: *mut PyObject);
+    /// The module `atexit`: calls what is registered.
+    fn _PyAtExit_Call();
+    fn _PyGC_CollectNoFail(ts: *mut PyThreadState) -> Py_ssize_t;
+    static stdout: *mut libc::FILE;
+    static stderr: *mut libc::FILE;
+}
+
+// ---- initialisation
+
+/// Starts the interpreter; the text of what failed.
+pub fn initialize(config: Config) -> Result<(), String> {
+    if INITIALIZED.load(Acquire) {
+        return Ok(());
+    }
+    install_panic_hook();
+    let seed = config.use_hash_seed.then_some(config.hash_seed);
+    // SAFETY: once, before any other thread runs.
+    unsafe {
+        if !taipan_objects::pyhash::init_hash_secret(seed) {
+            return Err("failed to get random numbers to initialize Python".into());
+        }
+        crate::codeobject::CODE_DEBUG_RANGES.store(config.code_debug_ranges != 0, Relaxed);
+        taipan_objects::longobject::MAX_STR_DIGITS = config.int_max_str_digits;
+        let ip = new_interpreter(config);
+        let ts = _PyThreadState_New(ip.cast(), 1);
+        (*ip).main_tstate = ts;
+        bind_tstate(ts);
+        crate::ceval_gil::attach(ts);
+        let r = initialize_core().and_then(|()| {
+            CORE_INITIALIZED.store(true, Release);
+            initialize_main()
+        });
+        if r.is_err() {
+            return Err(describe_failure());
+        }
+    }
+    INITIALIZED.store(true, Release);
+    Ok(())
+}
+
+/// The exception that stopped the start, printed, and a short text.
+fn describe_failure() -> String {
+    // SAFETY: [EXC]
+    unsafe {
+        let exc = Owned::from_owned_or_opt(PyErr_GetRaisedException());
+        let Some(exc) = exc else { return "initialization failed".into() };
+        let shown = Owned::from_owned_or_opt(PyObject_Str(exc.as_ptr())).map_or_else(String::new, |s| lossy(s.as_ptr()));
+        PyErr_Clear();
+        let text = format!("{}: {}", type_name(exc.as_ptr()), shown);
+        PyErr_SetRaisedException(exc.into_raw());
+        text
+    }
+}
+
+/// Types, `sys`, `builtins`, and what importing built-in and frozen modules needs.
+fn initialize_core() -> PyResult<()> {
+    // SAFETY: [GIL] once, one thread.
+    unsafe {
+        taipan_objects::object::init_types()?;
+        taipan_objects::exceptions::init_types()?;
+        for tp in runtime_types() {
+            taipan_objects::object::init_static_type(tp)?;
+        }
+        taipan_objects::exceptions::preallocate_memerrors()?;
+        crate::import::init_inittab();
+        crate::sysmodule_info::create()?;
+        let builtins = crate::bltinmodule::create()?;
+        let ip = interp();
+        let d = PyModule_GetDict(builtins.as_ptr());
+        taipan_objects::exceptions::add_to_builtins(Borrowed::from_ptr(d))?;
+        ip.builtins = Owned::from_borrowed(d).into_raw();
+        dict_set_str(ip.modules, "builtins", builtins.as_ptr())?;
+        ip.import_func = getattr(builtins.as_ptr(), intern!("__import__"))?.into_raw();
+        ip.builtins_copy = own(PyDict_Copy(d))?.into_raw();
+        // Errors of the start itself need somewhere to go.
+        let preliminary = own(PyFile_NewStdPrinter(2))?;
+        set_attr(intern!("stderr"), preliminary.as_ptr())?;
+        set_attr(intern!("__stderr__"), preliminary.as_ptr())?;
+        crate::ceval_calls::fill_callable_cache(current_tstate());
+        crate::import::init_importlib()
+    }
+}
+
+unsafe extern "C" {
+    /// objects: fileobject; a file object that only writes to a descriptor.
+    fn PyFile_NewStdPrinter(fd: c_int) -> *mut PyObject;
+}
+
+/// The static types that this crate defines.
+fn runtime_types() -> Vec<*mut PyTypeObject> {
+    let mut all = vec![
+        &raw mut crate::codeobject::PyCode_Type,
+        &raw mut crate::frameobject::PyFrame_Type,
+        &raw mut crate::frame_locals::PyFrameLocalsProxy_Type,
+        &raw mut crate::genobject::PyGen_Type,
+        &raw mut crate::genobject::PyCoro_Type,
+        &raw mut crate::genobject::PyAsyncGen_Type,
+        &raw mut crate::genobject::_PyCoroWrapper_Type,
+        &raw mut crate::genobject::_PyAsyncGenASend_Type,
+        &raw mut crate::genobject::_PyAsyncGenAThrow_Type,
+        &raw mut crate::genobject::_PyAsyncGenWrappedValue_Type,
+        &raw mut crate::traceback::PyTraceBack_Type,
+        &raw mut crate::bltinmodule::PyFilter_Type,
+        &raw mut crate::bltinmodule::PyMap_Type,
+        &raw mut crate::bltinmodule::PyZip_Type,
+    ];
+    all.extend(crate::context::types());
+    all
+}
+
+/// Files, encodings, signals, standard streams, `__main__`, warnings, `site`.
+fn initialize_main() -> PyResult<()> {
+    // SAFETY: [GIL]
+    unsafe {
+        crate::sysmodule_info::update_config()?;
+        crate::import::init_external()?;
+        crate::codecs::init()?;
+        let ip = interp();
+        crate::signals::init_signals(ip.config.install_signal_handlers != 0)?;
+        init_sys_streams()?;
+        let io = import(c"io")?;
+        let open = getattr(io.as_ptr(), intern!("open"))?;
+        dict_set(ip.builtins, intern!("open"), open.as_ptr())?;
+        add_main_module()?;
+        crate::import::init_zipimport()?;
+        if ip.config.faulthandler != 0
+            && let Ok(m) = import(c"faulthandler")
+        {
+            let name = new_str("enable")?;
+            call_method(m.as_ptr(), name.as_ptr(), &[])?;
+        }
+        PyErr_Clear();
+        if let Some(w) = get_optional_attr(intern!("warnoptions"))?
+            && PyList_Check(w.as_ptr()) != 0
+            && PyList_GET_SIZE(w.as_ptr()) > 0
+            && import(c"warnings").is_err()
+        {
+            crate::pythonrun::write_err("'import warnings' failed; traceback:\n");
+            crate::pythonrun::PyErr_PrintEx(0);
+        }
+        ip.ready = true;
+        if ip.config.site_import != 0 {
+            import(c"site")?;
+        }
+        Ok(())
+    }
+}
+
+fn add_main_module() -> PyResult<()> {
+    // SAFETY: [GIL]
+    unsafe {
+        let m = own(PyImport_AddModuleRef(c"__main__".as_ptr()))?;
+        let d = PyModule_GetDict(m.as_ptr());
+        let annotations = own(PyDict_New())?;
+        dict_set(d, intern!("__annotations__"), annotations.as_ptr())?;
+        if !flag(PyDict_Contains(d, intern!("__builtins__")))? {
+            let b = own(PyImport_ImportModule(c"builtins".as_ptr()))?;
+            dict_set(d, intern!("__builtins__"), b.as_ptr())?;
+        }
+        // runpy or the script's loader replaces it.
+        let loader = dict_get(d, intern!("__loader__"))?;
+        if loader.is_none_or(|l| l.as_ptr() == Py_None()) {
+            let l = getattr(interp().importlib, intern!("BuiltinImporter"))?;
+            dict_set(d, intern!("__loader__"), l.as_ptr())?;
+        }
+        Ok(())
+    }
+}
+
+/// A text stream on a descriptor; None when it is closed.
+unsafe fn create_stdio(io: &Owned, fd: c_int, write: bool, name: &str, encoding: &str, errors: &str) -> PyResult<Owned> {
+    // SAFETY: [GIL]
+    unsafe {
+        if crate::fileutils::_Py_IsValidFD(fd) == 0 {
+            return Ok(none());
+        }
+        let buffered = interp().config.buffered_stdio != 0;
+        let buffering = if !buffered && write { 0 } else { -1 };
+        let open = getattr(io.as_ptr(), intern!("open"))?;
+        let (fd_o, mode, b) = (new_int(fd as i64)?, new_str(if write { "wb" } else { "rb" })?, new_int(buffering)?);
+        let n = Py_None();
+        let buf = call(open.as_ptr(), &[fd_o.as_ptr(), mode.as_ptr(), b.as_ptr(), n, n, n, Py_False()])?;
+        let raw = if buffering != 0 { getattr(buf.as_ptr(), intern!("raw"))? } else { buf.clone() };
+        let text = new_str(name)?;
+        check_status(PyObject_SetAttr(raw.as_ptr(), intern!("name"), text.as_ptr()))?;
+        let tty = call_method(raw.as_ptr(), intern!("isatty"), &[])?;
+        let tty = is_true(tty.as_ptr())?;
+        let line_buffering = buffered && (tty || fd == 2);
+        let class = getattr(io.as_ptr(), intern!("TextIOWrapper"))?;
+        let (enc, err, newline) = (new_str(encoding)?, new_str(errors)?, new_str("\n")?);
+        let stream = call(
+            class.as_ptr(),
+            &[buf.as_ptr(), enc.as_ptr(), err.as_ptr(), newline.as_ptr(), new_bool(line_buffering).as_ptr(), new_bool(!buffered).as_ptr()],
+        )?;
+        let mode = new_str(if write { "w" } else { "r" })?;
+        check_status(PyObject_SetAttr(stream.as_ptr(), intern!("mode"), mode.as_ptr()))?;
+        Ok(stream)
+    }
+}
+
+fn init_sys_streams() -> PyResult<()> {
+    // SAFETY: [GIL]
+    unsafe {
+        // A directory as standard input would only fail later and less clearly.
+        let mut sb: libc::stat = core::mem::zeroed();
+        if libc::fstat(0, &mut sb) == 0 && sb.st_mode & libc::S_IFMT == libc::S_IFDIR {
+            bail!(PyExc_RuntimeError, "<stdin> is a directory, cannot continue");
+        }
+        let io = import(c"io")?;
+        let c = interp().config.clone();
+        for (fd, name, errors) in [(0, "stdin", c.stdio_errors.as_str()), (1, "stdout", &c.stdio_errors), (2, "stderr", "backslashreplace")] {
+            let s = create_stdio(&io, fd, fd != 0, &format!("<{name}>"), &c.stdio_encoding, errors)?;
+            for key in [format!("__{name}__"), name.into()] {
+                dict_set_str(interp().sysdict, &key, s.as_ptr())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Starts the interpreter with the default configuration, with signal handlers.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn Py_Initialize() {
+    // SAFETY: as the callee.
+    unsafe { Py_InitializeEx(1) }
+}
+
+/// Starts the interpreter with the default configuration.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn Py_InitializeEx(install_sigs: c_int) {
+    if INITIALIZED.load(Acquire) {
+        return;
+    }
+    let mut c = crate::initconfig::default_config();
+    c.install_signal_handlers = install_sigs;
+    if let Err(msg) = initialize(c) {
+        config_error("Py_InitializeEx", &msg);
+    }
+}
+
+/// Whether the interpreter is up.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn Py_IsInitialized() -> c_int {
+    INITIALIZED.load(Acquire) as c_int
+}
+
+/// Whether the interpreter is going down.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn Py_IsFinalizing() -> c_int {
+    !FINALIZING.load(Acquire).is_null() as c_int
+}
+
+/// Whether an interpreter is going down.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _Py_IsInterpreterFinalizing(ip: *mut PyInterpreterState) -> c_int {
+    // SAFETY: [ARGS]
+    unsafe { (*as_interp(ip)).finalizing as c_int }
+}
+
+// ---- finalisation
+
+/// Waits for the threads that are not daemons.
+fn wait_for_thread_shutdown() {
+    let r: PyResult<()> = (|| {
+        let name = new_str("threading")?;
+        // SAFETY: live.
+        unsafe {
+            if let Some(m) = crate::import::import_get_module(name.as_ptr())? {
+                call_method(m.as_ptr(), intern!("_shutdown"), &[])?;
+            }
+        }
+        Ok(())
+    })();
+    if r.is_err() {
+        crate::errors::write_unraisable_text("Exception ignored on threading shutdown");
+    }
+}
+
+/// Flushes `sys.stdout` and `sys.stderr`; false when standard output did not take everything.
+fn flush_std_files() -> bool {
+    let mut ok = true;
+    for (name, report) in [(intern!("stdout"), true), (intern!("stderr"), false)] {
+        let f = match get_optional_attr(name) {
+            Ok(Some(f)) => f,
+            Ok(None) => continue,
+            Err(e) => {
+                e.clear();
+                continue;
+            }
+        };
+        // SAFETY: live.
+        unsafe {
+            if f.as_ptr() == Py_None() {
+                continue;
+            }
+            let closed = getattr_opt(f.as_ptr(), intern!("closed")).and_then(|c| c.map_or(Ok(false), |c| is_true(c.as_ptr())));
+            match closed {
+                Ok(true) => continue,
+                Ok(false) => {}
+                Err(e) => {
+                    e.clear();
+                    ok = false;
+                }
+            }
+            if call_method(f.as_ptr(), intern!("flush"), &[]).is_err() {
+                if report {
+                    PyErr_WriteUnraisable(f.as_ptr());
+                } else {
+                    PyErr_Clear();
+                }
+                ok = false;
+            }
+        }
+    }
+    ok
+}
+
+fn ignore(r: PyResult<()>) {
+    if r.is_err() {
+        crate::errors::write_unraisable_text("Exception ignored during finalization");
+    }
+}
+
+/// Empties the modules, in the order that surprises least: first what the modules hold for others, then the modules by
+/// dropping them, then what is still referred to, last `sys` and `builtins`.
+fn finalize_modules() {
+    // SAFETY: [GIL] only this thread runs Python code.
+    unsafe {
+        let ip = interp();
+        if ip.modules.is_null() {
+            return;
+        }
+        let verbose = ip.config.verbose > 0;
+        if PyDict_SetItemString(ip.builtins, c"_".as_ptr(), Py_None()) < 0 {
+            PyErr_Clear();
+        }
+        for name in ["path", "argv", "ps1", "ps2", "last_exc", "last_type", "last_value", "last_traceback", "__interactivehook__", "meta_path"] {
+            if verbose {
+                crate::pythonrun::write_err(&format!("# clear sys.{name}\n"));
+            }
+            if dict_set_str(ip.sysdict, name, Py_None()).is_err() {
+                PyErr_Clear();
+            }
+        }
+        for name in ["stdin", "stdout", "stderr"] {
+            if verbose {
+                crate::pythonrun::write_err(&format!("# restore sys.{name}\n"));
+            }
+            let r: PyResult<()> = (|| {
+                let key = new_str(&format!("__{name}__"))?;
+                let v = dict_get(ip.sysdict, key.as_ptr())?.unwrap_or_else(none);
+                dict_set_str(ip.sysdict, name, v.as_ptr())
+            })();
+            ignore(r);
+        }
+        // From here on the modules live only by what refers to them.
+        let mut weak: Vec<(String, Owned)> = Vec::new();
+        let modules = Owned::from_borrowed(ip.modules);
+        if PyDict_Check(modules.as_ptr()) != 0 {
+            let keys = own(PyDict_Keys(modules.as_ptr()));
+            if let Ok(keys) = keys {
+                for i in 0..PyList_GET_SIZE(keys.as_ptr()) {
+                    let k = PyList_GET_ITEM(keys.as_ptr(), i);
+                    let Ok(Some(m)) = dict_get(modules.as_ptr(), k) else {
+                        PyErr_Clear();
+                        continue;
+                    };
+                    if PyModule_Check(m.as_ptr()) == 0 {
+                        continue;
+                    }
+                    if verbose && PyUnicode_Check(k) != 0 {
+                        crate::pythonrun::write_err(&format!("# cleanup[2] removing {}\n", lossy(k)));
+                    }
+                    match own(PyWeakref_NewRef(m.as_ptr(), null_mut())) {
+                        Ok(w) => weak.push((lossy(k), w)),
+                        Err(e) => e.clear(),
+                    }
+                    if PyObject_SetItem(modules.as_ptr(), k, Py_None()) < 0 {
+                        PyErr_Clear();
+                    }
+                }
+            }
+            PyDict_Clear(modules.as_ptr());
+        }
+        drop(modules);
+        restore_dict(ip.builtins, ip.builtins_copy);
+        _PyGC_CollectNoFail(current_tstate());
+        for (name, w) in weak.iter().rev() {
+            let mut m = null_mut();
+            if PyWeakref_GetRef(w.as_ptr(), &mut m) <= 0 {
+                PyErr_Clear();
+                continue;
+            }
+            let m: Owned = Owned::from_owned(m);
+            let d = PyModule_GetDict(m.as_ptr());
+            if d == ip.builtins || d == ip.sysdict {
+                continue;
+            }
+            if verbose {
+                crate::pythonrun::write_err(&format!("# cleanup[3] wiping {name}\n"));
+            }
+            _PyModule_Clear(m.as_ptr());
+        }
+        drop(weak);
+        if verbose {
+            crate::pythonrun::write_err("# cleanup[3] wiping sys\n# cleanup[3] wiping builtins\n");
+        }
+        _PyModule_ClearDict(ip.sysdict);
+        _PyModule_ClearDict(ip.builtins);
+        _PyGC_CollectNoFail(current_tstate());
+    }
+}
+
+/// Puts back what a module's dict was at start: later additions go, changes are undone.
+unsafe fn restore_dict(d: *mut PyObject, copy: *mut PyObject) {
+    // SAFETY: [GIL] dicts or NULL.
+    unsafe {
+        if d.is_null() || copy.is_null() {
+            return;
+        }
+        PyDict_Update(d, copy);
+        PyErr_Clear();
+    }
+}
+
+unsafe extern "C" {
+    fn PyWeakref_NewRef(op: *mut PyObject, callback: *mut PyObject) -> *mut PyObject;
+    fn PyWeakref_GetRef(r: *mut PyObject, op: *mut *mut PyObject) -> c_int;
+}
+
+/// Ends the interpreter; -1 when flushing standard output failed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn Py_FinalizeEx() -> c_int {
+    // SAFETY: [GIL] called by the main thread.
+    unsafe {
+        if !INITIALIZED.load(Acquire) {
+            return 0;
+        }
+        let ts = current_tstate();
+        let ip = interp();
+        wait_for_thread_shutdown();
+        if crate::ceval_gil::_PyEval_MakePendingCalls(ts) < 0 {
+            PyErr_Clear();
+        }
+        _PyAtExit_Call();
+        let mut ok = true;
+        // Other threads stop at their next attempt to take the lock.
+        FINALIZING.store(ts, Release);
+        ip.finalizing = true;
+        INITIALIZED.store(false, Release);
+        CORE_INITIALIZED.store(false, Release);
+        ok &= flush_std_files();
+        crate::signals::finalize_signals();
+        _PyGC_CollectNoFail(ts);
+        finalize_modules();
+        ok &= flush_std_files();
+        crate::sysmodule::clear_audit_hooks();
+        call_exit_funcs();
+        libc::fflush(stdout);
+        libc::fflush(stderr);
+        if ok { 0 } else { -1 }
+    }
+}
+
+/// Ends the interpreter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn Py_Finalize() {
+    // SAFETY: [GIL]
+    unsafe { Py_FinalizeEx() };
+}
+
+/// Ends the interpreter and the process.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn Py_Exit(status: c_int) -> ! {
+    // SAFETY: [GIL]
+    unsafe {
+        let status = if Py_FinalizeEx() < 0 { 120 } else { status };
+        libc::exit(status)
+    }
+}
+
+static EXIT_FUNCS: Mutex<Vec<unsafe extern "C" fn()>> = Mutex::new(Vec::new());
+
+/// Registers a C function for the end; -1 when there are 32 already.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn Py_AtExit(func: unsafe extern "C" fn()) -> c_int {
+    let mut all = EXIT_FUNCS.lock().unwrap_or_else(|e| e.into_inner());
+    if all.len() >= 32 {
+        return -1;
+    }
+    all.push(func);
+    0
+}
+
+fn call_exit_funcs() {
+    loop {
+        let f = EXIT_FUNCS.lock().unwrap_or_else(|e| e.into_inner()).pop();
+        let Some(f) = f else { break };
+        // SAFETY: registered for this.
+        unsafe { f() };
+    }
+}
+
+/// Subinterpreters: Taipan has one interpreter in a process so far.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn Py_NewInterpreter() -> *mut PyThreadState {
+    null_mut()
+}
+
+/// Subinterpreters: there is none that could end.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn Py_EndInterpreter(_ts: *mut PyThreadState) {
+    fatal("Py_EndInterpreter: subinterpreters are not implemented")
+}
+
+// ---- fatal errors
+
+static FATAL_REENTRANT: AtomicBool = AtomicBool::new(false);
+
+/// The report of a fatal error: text, state of the runtime, what is being raised or where the threads are.
+fn fatal_report(func: Option<&str>, msg: &str, dump: bool) {
+    use crate::traceback::puts;
+    // SAFETY: nothing is relied upon that may be broken, beyond what the report is about.
+    unsafe {
+        libc::fflush(stdout);
+        libc::fflush(stderr);
+        puts(2, b"Fatal Python error: ");
+        if let Some(f) = func {
+            puts(2, f.as_bytes());
+            puts(2, b": ");
+        }
+        puts(2, msg.as_bytes());
+        puts(2, b"\nPython runtime state: ");
+        let fin = FINALIZING.load(Relaxed);
+        if !fin.is_null() {
+            puts(2, b"finalizing (tstate=0x");
+            crate::traceback::dump_hex(2, fin as usize, 16);
+            puts(2, b")");
+        } else if INITIALIZED.load(Relaxed) {
+            puts(2, b"initialized");
+        } else if CORE_INITIALIZED.load(Relaxed) {
+            puts(2, b"core initialized");
+        } else {
+            puts(2, b"preinitialized");
+        }
+        puts(2, b"\n");
+        if FATAL_REENTRANT.swap(true, Relaxed) {
+            return;
+        }
+        let ts = current_tstate();
+        if ts.is_null() {
+            puts(2, b"\nCurrent thread 0x");
+            crate::traceback::dump_hex(2, thread_ident(), 16);
+            puts(2, b" (most recent call first):\n  <no Python frame>\n");
+            return;
+        }
+        let has_exception = !(*ts).current_exception.is_null() && INITIALIZED.load(Relaxed);
+        if has_exception && dump {
+            crate::pythonrun::PyErr_PrintEx(0);
+        } else {
+            puts(2, b"\n");
+            crate::traceback::_Py_DumpTracebackThreads(2, (*ts).interp, ts);
+        }
+    }
+}
+
+/// Ends the process with the report of a fatal error.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _Py_FatalErrorFunc(func: *const c_char, msg: *const c_char) -> ! {
+    // SAFETY: [ARGS]
+    unsafe {
+        let f = (!func.is_null()).then(|| c_text(func));
+        fatal_report(f.as_deref(), &c_text(msg), true);
+        libc::abort()
+    }
+}
+
+/// Ends the process with the report of a fatal error.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn Py_FatalError(msg: *const c_char) -> ! {
+    // SAFETY: [ARGS]
+    unsafe { _Py_FatalErrorFunc(core::ptr::null(), msg) }
+}
+
+/// Ends the process because of a reference count that cannot be.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _Py_FatalRefcountErrorFunc(func: *const c_char, msg: *const c_char) -> ! {
+    // SAFETY: [ARGS]
+    unsafe { _Py_FatalErrorFunc(func, msg) }
+}
+
+/// A start that failed: the report, and exit code 1.
+pub fn config_error(func: &str, msg: &str) -> ! {
+    // SAFETY: [GIL] where there is a thread state.
+    unsafe {
+        fatal_report(Some(func), msg, true);
+        let ts = current_tstate();
+        if !ts.is_null() && !(*ts).current_exception.is_null() && CORE_INITIALIZED.load(Relaxed) {
+            crate::pythonrun::PyErr_PrintEx(0);
+        }
+        libc::fflush(stderr);
+        libc::_exit(1)
+    }
+}
+
+/// A Rust panic is a defect of ours: it ends the process with Python's and Rust's tracebacks.
+fn install_panic_hook() {
+    std::panic::set_hook(Box::new(|info| {
+        let text = match info.payload().downcast_ref::<&str>() {
+            Some(s) => (*s).to_string(),
+            None => info.payload().downcast_ref::<String>().cloned().unwrap_or_else(|| "panic".into()),
+        };
+        let place = info.location().map(|l| format!("{}:{}", l.file(), l.line()));
+        fatal_report(place.as_deref(), &text, false);
+        eprintln!("\nRust stack:\n{}", std::backtrace::Backtrace::force_capture());
+    }));
+}
+
+/// The C name of the program.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn Py_GetProgramName() -> *const libc::wchar_t {
+    wide_of(|c| &c.program_name)
+}
+
+/// `sys.prefix`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn Py_GetPrefix() -> *const libc::wchar_t {
+    wide_of(|c| &c.prefix)
+}
+
+/// `sys.exec_prefix`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn Py_GetExecPrefix() -> *const libc::wchar_t {
+    wide_of(|c| &c.exec_prefix)
+}
+
+/// `sys.executable`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn Py_GetProgramFullPath() -> *const libc::wchar_t {
+    wide_of(|c| &c.executable)
+}
+
+/// A text of the configuration as a wide string that lives for ever; NULL before initialisation.
+fn wide_of(get: impl Fn(&Config) -> &Vec<u8>) -> *const libc::wchar_t {
+    static CACHE: Mutex<Vec<(Vec<u8>, usize)>> = Mutex::new(Vec::new());
+    let ip = main_interp();
+    if ip.is_null() {
+        return core::ptr::null();
+    }
+    // SAFETY: the configuration lives as long as the process.
+    let text = get(unsafe { &(*ip).config }).clone();
+    let mut all = CACHE.lock().unwrap_or_else(|e| e.into_inner());
+    if let Some((_, p)) = all.iter().find(|(t, _)| *t == text) {
+        return *p as *const libc::wchar_t;
+    }
+    let p = crate::fileutils::raw_wide(&crate::fileutils::decode_surrogateescape(&text));
+    all.push((text, p as usize));
+    p
+}
+
+/// Sets the locale from the environment.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _Py_SetLocaleFromEnv(category: c_int) -> *mut c_char {
+    // SAFETY: a constant text.
+    unsafe { libc::setlocale(category, c"".as_ptr()) }
+}
+

@@ -103,8 +103,6 @@ pub struct InterpreterState {
     pub ready: bool,
     /// Limit of recursion for new threads.
     pub recursion_limit: c_int,
-    /// Functions of `atexit`, run by `crate::pylifecycle`.
-    pub atexit: Vec<crate::pylifecycle::AtExit>,
     /// Function that evaluates frames, where an extension has replaced it.
     pub eval_frame: Option<FrameEvalFunction>,
     /// Whether the thread that runs the main program is known.
@@ -226,7 +224,6 @@ pub fn new_interpreter(config: crate::initconfig::Config) -> *mut InterpreterSta
         finalizing: false,
         ready: false,
         recursion_limit: Py_DEFAULT_RECURSION_LIMIT,
-        atexit: Vec::new(),
         eval_frame: None,
         running_main: AtomicPtr::new(null_mut()),
         before_forkers: null_mut(),
@@ -576,7 +573,7 @@ unsafe fn delete_tstate(ts: *mut PyThreadState) {
         let mut chunk = (*ts).datastack_chunk;
         while !chunk.is_null() {
             let previous = (*chunk).previous;
-            free_chunk(chunk);
+            libc::free(chunk.cast());
             chunk = previous;
         }
         (*ts)._status |= STATUS_FINALIZED;
@@ -750,51 +747,7 @@ pub unsafe extern "C" fn PyThreadState_GetID(ts: *mut PyThreadState) -> u64 {
     unsafe { (*ts).id }
 }
 
-unsafe extern "C" {
-    /// python: frame; the frame object of a complete interpreter frame, borrowed.
-    pub fn _PyFrame_MakeAndSetFrameObject(frame: *mut _PyInterpreterFrame) -> *mut PyFrameObject;
-}
-
-/// Whether a frame has not got as far as its first instruction, or belongs to no Python code.
-///
-/// # Safety
-/// `f` is live.
-pub unsafe fn frame_is_incomplete(f: *mut _PyInterpreterFrame) -> bool {
-    // SAFETY: [ARGS]
-    unsafe {
-        const FRAME_OWNED_BY_GENERATOR: c_char = 1;
-        const FRAME_OWNED_BY_CSTACK: c_char = 3;
-        if (*f).owner == FRAME_OWNED_BY_CSTACK {
-            return true;
-        }
-        let code: *mut PyCodeObject = (*f).f_executable.cast();
-        let first = (&raw mut (*code).co_code_adaptive).cast::<u16>().add((*code)._co_firsttraceable as usize);
-        (*f).owner != FRAME_OWNED_BY_GENERATOR && (*f).instr_ptr < first
-    }
-}
-
-/// The innermost complete frame of a thread, or NULL.
-///
-/// # Safety
-/// `ts` is live and its thread does not run.
-pub unsafe fn thread_frame(ts: *mut PyThreadState) -> *mut _PyInterpreterFrame {
-    // SAFETY: [ARGS]
-    unsafe { first_complete((*ts).current_frame) }
-}
-
-/// `f`, or the innermost complete frame around it.
-///
-/// # Safety
-/// `f` is NULL or live.
-pub unsafe fn first_complete(mut f: *mut _PyInterpreterFrame) -> *mut _PyInterpreterFrame {
-    // SAFETY: [ARGS]
-    unsafe {
-        while !f.is_null() && frame_is_incomplete(f) {
-            f = (*f).previous;
-        }
-        f
-    }
-}
+pub use crate::frame::{current_complete_frame as thread_frame, first_complete, frame_get_frame_object as frame_object};
 
 /// The current frame object of a thread, a new reference, or NULL without exception.
 #[unsafe(no_mangle)]
@@ -1133,92 +1086,6 @@ pub unsafe extern "C" fn Py_SetRecursionLimit(new_limit: c_int) {
     });
 }
 
-// ---- the data stack, where interpreter frames live
-
-const DATA_STACK_CHUNK_SIZE: usize = 16 * 1024;
-const CHUNK_HEADER: usize = core::mem::offset_of!(_PyStackChunk, data);
-
-unsafe fn allocate_chunk(size: usize, previous: *mut _PyStackChunk) -> *mut _PyStackChunk {
-    // SAFETY: fresh memory.
-    unsafe {
-        let p = libc::malloc(size).cast::<_PyStackChunk>();
-        if !p.is_null() {
-            (*p).previous = previous;
-            (*p).size = size;
-            (*p).top = 0;
-        }
-        p
-    }
-}
-
-unsafe fn free_chunk(chunk: *mut _PyStackChunk) {
-    // SAFETY: [ARGS] from allocate_chunk.
-    unsafe { libc::free(chunk.cast()) }
-}
-
-/// The slow path of pushing a frame: `size` slots in a new chunk; NULL when out of memory (no exception set).
-///
-/// # Safety
-/// `ts` is the running thread's state.
-#[cold]
-#[inline(never)]
-pub unsafe fn push_chunk(ts: *mut PyThreadState, size: usize) -> *mut *mut PyObject {
-    // SAFETY: [ARGS]
-    unsafe {
-        let mut allocate = DATA_STACK_CHUNK_SIZE;
-        while allocate < size_of::<*mut PyObject>() * (size + 1) + CHUNK_HEADER {
-            allocate *= 2;
-        }
-        let new = allocate_chunk(allocate, (*ts).datastack_chunk);
-        if new.is_null() {
-            return null_mut();
-        }
-        let old = (*ts).datastack_chunk;
-        if !old.is_null() {
-            (*old).top = (*ts).datastack_top.offset_from((&raw mut (*old).data).cast()) as usize;
-        }
-        (*ts).datastack_chunk = new;
-        (*ts).datastack_limit = new.cast::<u8>().add(allocate).cast();
-        // The first slot of the oldest chunk stays unused, so that its top is never its start.
-        let start = (&raw mut (*new).data).cast::<*mut PyObject>().add(old.is_null() as usize);
-        (*ts).datastack_top = start.add(size);
-        start
-    }
-}
-
-/// Takes `size` slots of the data stack; NULL when out of memory (no exception set).
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyThreadState_PushFrame(ts: *mut PyThreadState, size: usize) -> *mut _PyInterpreterFrame {
-    // SAFETY: [ARGS]
-    unsafe {
-        let top = (*ts).datastack_top;
-        if !top.is_null() && size < (*ts).datastack_limit.offset_from(top) as usize {
-            (*ts).datastack_top = top.add(size);
-            return top.cast();
-        }
-        push_chunk(ts, size).cast()
-    }
-}
-
-/// Gives the slots of the newest frame back.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyThreadState_PopFrame(ts: *mut PyThreadState, frame: *mut _PyInterpreterFrame) {
-    // SAFETY: [ARGS]
-    unsafe {
-        let base: *mut *mut PyObject = frame.cast();
-        let chunk = (*ts).datastack_chunk;
-        if base == (&raw mut (*chunk).data).cast() {
-            let previous = (*chunk).previous;
-            free_chunk(chunk);
-            (*ts).datastack_chunk = previous;
-            (*ts).datastack_top = (&raw mut (*previous).data).cast::<*mut PyObject>().add((*previous).top);
-            (*ts).datastack_limit = previous.cast::<u8>().add((*previous).size).cast();
-        } else {
-            (*ts).datastack_top = base;
-        }
-    }
-}
-
 // ---- modules of single-phase extensions
 
 /// The module made from `def`, borrowed; NULL without exception if there is none.
@@ -1328,3 +1195,10 @@ pub unsafe extern "C" fn _PyInterpreterState_RequireIDRef(interp: *mut PyInterpr
     unsafe { (*as_interp(interp)).requires_idref = required != 0 }
 }
 
+
+/// `builtins.__dict__` of an interpreter, lent.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn PyInterpreterState_GetBuiltins(interp: *mut PyInterpreterState) -> *mut PyObject {
+    // SAFETY: [ARGS]
+    unsafe { (*as_interp(interp)).builtins }
+}

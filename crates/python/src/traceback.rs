@@ -1,6 +1,7 @@
 //! Traceback objects, and printing of tracebacks without the `traceback` module.
 
-use crate::pystate::{as_interp, frame_is_incomplete};
+use crate::frame::FrameExt;
+use crate::pystate::as_interp;
 use crate::util::*;
 use core::ffi::{c_char, c_int, c_void};
 use core::ptr::null_mut;
@@ -187,7 +188,8 @@ pub static mut PyTraceBack_Type: PyTypeObject = PyTypeObject {
 ///
 /// # Safety
 /// `frame` is live; `next` is NULL or a traceback.
-pub unsafe fn _PyTraceBack_FromFrame(next: *mut PyObject, frame: *mut PyFrameObject) -> *mut PyObject {
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyTraceBack_FromFrame(next: *mut PyObject, frame: *mut PyFrameObject) -> *mut PyObject {
     // SAFETY: [ARGS]
     unsafe { tb_create_raw(next.cast(), frame, frame_lasti((*frame).f_frame), -1).into_c() }
 }
@@ -200,8 +202,7 @@ pub unsafe fn _PyTraceBack_FromFrame(next: *mut PyObject, frame: *mut PyFrameObj
 pub unsafe fn frame_lasti(f: *mut _PyInterpreterFrame) -> c_int {
     // SAFETY: [ARGS]
     unsafe {
-        let code: *mut PyCodeObject = (*f).f_executable.cast();
-        (*f).instr_ptr.byte_offset_from((&raw const (*code).co_code_adaptive).cast::<u16>()) as c_int
+        f.lasti() * 2
     }
 }
 
@@ -552,7 +553,7 @@ unsafe fn dump_traceback(fd: c_int, ts: *mut PyThreadState, header: bool) {
         }
         let mut depth = 0;
         while !f.is_null() {
-            if !frame_is_incomplete(f) {
+            if !f.is_incomplete() {
                 if depth >= MAX_FRAME_DEPTH {
                     puts(fd, b"  ...\n");
                     break;

@@ -905,7 +905,7 @@ unsafe fn merge_flags(cf: &mut CompilerFlags) {
 fn builtin_compile(_: (), source: Borrowed<'_>, filename: Borrowed<'_>, mode: &str, flags: i32, dont_inherit: bool, optimize: i32, feature_version: i32) -> PyResult<Owned> {
     // SAFETY: [ARGS]
     unsafe {
-        let mut name = null_mut();
+        let mut name: *mut PyObject = null_mut();
         if PyUnicode_FSDecoder(filename.ob(), (&raw mut name).cast()) == 0 {
             return Err(Raised::assume());
         }

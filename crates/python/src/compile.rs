@@ -162,6 +162,7 @@ unsafe fn raise_parser_error(e: &parser::SyntaxError, filename: *mut PyObject, i
                 }
                 return raise!(PyExc_MemoryError, "{}", e.msg);
             }
+            Value => return raise!(PyExc_ValueError, "{}", e.msg),
             Overflow => return raise!(PyExc_OverflowError, "{}", e.msg),
             UnicodeDecode => {
                 let r: PyResult<()> = (|| {

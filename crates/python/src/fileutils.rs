@@ -598,7 +598,7 @@ pub unsafe extern "C" fn _Py_fopen_obj(path: *mut PyObject, mode: *const c_char)
         if crate::sysmodule::audit(c"open", &[path, m.as_ptr(), zero.as_ptr()]).is_err() {
             return null_mut();
         }
-        let mut bytes = null_mut();
+        let mut bytes: *mut PyObject = null_mut();
         if PyUnicode_FSConverter(path, (&raw mut bytes).cast()) == 0 {
             return null_mut();
         }

@@ -1,6 +1,6 @@
 //! The module `_imp`: what importlib asks of the runtime.
 
-use crate::import::*;
+use crate::import::{PyImport_AddModuleObject, PyImport_ImportFrozenModuleObject, find_builtin};
 use crate::pystate::interp;
 use crate::util::*;
 use core::ffi::c_int;

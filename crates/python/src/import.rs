@@ -606,16 +606,6 @@ pub unsafe fn spec_is_initializing(spec: Option<&Owned>) -> PyResult<bool> {
     }
 }
 
-/// `_PyModuleSpec_IsInitializing` for other files: 1, 0 or -1.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyModuleSpec_IsInitializing(spec: *mut PyObject) -> c_int {
-    // SAFETY: [ARGS]
-    unsafe {
-        let spec = Owned::from_borrowed_or_opt(spec);
-        spec_is_initializing(spec.as_ref()).into_c()
-    }
-}
-
 /// Waits until another thread has finished importing `m`.
 unsafe fn import_ensure_initialized(m: *mut PyObject, name: *mut PyObject) -> PyResult<()> {
     // SAFETY: [ARGS]

@@ -45,7 +45,7 @@ pub mod import;
 pub mod importdl;
 pub mod initconfig;
 pub mod intrinsics;
-pub mod main;
+pub mod pymain;
 pub mod marshal;
 pub mod pylifecycle;
 pub mod pystate;

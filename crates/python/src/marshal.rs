@@ -554,7 +554,8 @@ impl<'a> Reader<'a> {
         let code = match self.byte() {
             Ok(b) => b,
             Err(e) => {
-                if e.matches(PyExc_EOFError) {
+                // SAFETY: address of a static.
+                if e.matches(unsafe { PyExc_EOFError }) {
                     e.clear();
                     bail!(PyExc_EOFError, "EOF read where object expected");
                 }

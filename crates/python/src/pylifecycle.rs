@@ -77,6 +77,7 @@ fn initialize_core() -> PyResult<()> {
         for tp in runtime_types() {
             taipan_objects::object::init_static_type(tp)?;
         }
+        crate::context::init_types()?;
         taipan_objects::exceptions::preallocate_memerrors()?;
         crate::import::init_inittab();
         crate::sysmodule_info::create()?;
@@ -104,7 +105,7 @@ unsafe extern "C" {
 
 /// The static types that this crate defines.
 fn runtime_types() -> Vec<*mut PyTypeObject> {
-    let mut all = vec![
+    vec![
         &raw mut crate::codeobject::PyCode_Type,
         &raw mut crate::frameobject::PyFrame_Type,
         &raw mut crate::frame_locals::PyFrameLocalsProxy_Type,
@@ -119,9 +120,7 @@ fn runtime_types() -> Vec<*mut PyTypeObject> {
         &raw mut crate::bltinmodule::PyFilter_Type,
         &raw mut crate::bltinmodule::PyMap_Type,
         &raw mut crate::bltinmodule::PyZip_Type,
-    ];
-    all.extend(crate::context::types());
-    all
+    ]
 }
 
 /// Files, encodings, signals, standard streams, `__main__`, warnings, `site`.

@@ -9,6 +9,12 @@ use std::cell::Cell;
 use std::sync::{Mutex, MutexGuard};
 use taipan_abi::*;
 
+unsafe extern "C" {
+    /// objects: exceptions
+    static mut PyExc_InterpreterError: *mut PyObject;
+    static mut PyExc_InterpreterNotFoundError: *mut PyObject;
+}
+
 /// Bits of `PyThreadState::_status`.
 pub const STATUS_INITIALIZED: u32 = 1;
 /// Bound to an OS thread.
@@ -332,7 +338,8 @@ pub unsafe extern "C" fn PyInterpreterState_GetDict(interp: *mut PyInterpreterSt
 pub unsafe extern "C" fn _PyInterpreterState_LookUpID(id: i64) -> *mut PyInterpreterState {
     let ip = find_interpreter(id);
     if ip.is_null() {
-        let _ = raise!(PyExc_InterpreterNotFoundError, "unrecognized interpreter ID {id}");
+        // SAFETY: [GIL]
+        let _ = unsafe { raise_str(PyExc_InterpreterNotFoundError, &format!("unrecognized interpreter ID {id}")) };
     }
     ip.cast()
 }
@@ -403,7 +410,7 @@ pub unsafe extern "C" fn _PyInterpreterState_FailIfRunningMain(interp: *mut PyIn
     // SAFETY: [ARGS]
     unsafe {
         if _PyInterpreterState_IsRunningMain(interp) != 0 {
-            let _ = raise!(PyExc_InterpreterError, "interpreter already running");
+            let _ = raise_str(PyExc_InterpreterError, "interpreter already running");
             return -1;
         }
         0
@@ -766,15 +773,6 @@ pub unsafe extern "C" fn PyThreadState_GetFrame(ts: *mut PyThreadState) -> *mut 
         Py_INCREF(frame.cast());
         frame
     }
-}
-
-/// The frame object of an interpreter frame, borrowed.
-///
-/// # Safety
-/// `f` is live and complete.
-pub unsafe fn frame_object(f: *mut _PyInterpreterFrame) -> *mut PyFrameObject {
-    // SAFETY: [ARGS]
-    unsafe { if (*f).frame_obj.is_null() { _PyFrame_MakeAndSetFrameObject(f) } else { (*f).frame_obj } }
 }
 
 /// Raises `exc` in the thread numbered `id` at its next check, NULL cancels; says how many threads were found.

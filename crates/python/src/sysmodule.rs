@@ -674,7 +674,7 @@ fn sys_intern(_: (), string: Str<'_>) -> PyResult<Owned> {
         if string.ob_type() != &raw mut PyUnicode_Type {
             bail!(PyExc_TypeError, "can't intern {}", type_name(string.ob()));
         }
-        let mut s = string.to_owned().into_raw();
+        let mut s = string.0.to_owned().into_raw();
         PyUnicode_InternInPlace(&mut s);
         Ok(Owned::from_owned(s))
     }

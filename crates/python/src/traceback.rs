@@ -14,7 +14,7 @@ type Tb = PyTracebackObject;
 unsafe fn tb_create_raw(next: *mut Tb, frame: *mut PyFrameObject, lasti: c_int, lineno: c_int) -> PyResult<Owned<Tb>> {
     // SAFETY: [ARGS] a fresh object, tracked when complete.
     unsafe {
-        let tb: *mut Tb = own(taipan_objects::gc::gc_new(&raw mut PyTraceBack_Type))?.into_raw().cast();
+        let tb: *mut Tb = own(taipan_objects::gc::gc_new::<Tb>(&raw mut PyTraceBack_Type))?.into_raw();
         Py_XINCREF(next.cast());
         Py_XINCREF(frame.cast());
         (*tb).tb_next = next;

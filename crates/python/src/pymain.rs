@@ -3,7 +3,7 @@
 use crate::compile::CompilerFlags;
 use crate::initconfig::{Config, ConfigError, Run, compute_sys_path_0};
 use crate::pystate::interp;
-use crate::pythonrun::*;
+use crate::pythonrun::{PyErr_Print, PyRun_AnyFileExFlags, UNHANDLED_KEYBOARD_INTERRUPT, c_stdin, run_simple_file_data, run_simple_string, take_system_exit, write_err};
 use crate::sysmodule::{audit, get_optional_attr};
 use crate::util::*;
 use core::ffi::c_int;
@@ -110,7 +110,7 @@ fn prepare_and_run(config: &Config) -> PyResult<c_int> {
                 Ok(i) if i.as_ptr() != Py_None() => importer_path = Some(f.clone()),
                 Ok(_) => {}
                 Err(_) => {
-                    write_err(&format!("Failed checking if argv[0] is an import path entry\n"));
+                    write_err("Failed checking if argv[0] is an import path entry\n");
                     return Ok(exit_err_print());
                 }
             }
@@ -158,7 +158,7 @@ fn prepare_and_run(config: &Config) -> PyResult<c_int> {
 }
 
 fn run_command(command: &[u8]) -> c_int {
-    let r = (|| {
+    let r: PyResult<Vec<u8>> = (|| {
         let mut text = fs_decode(command)?;
         // SAFETY: live.
         unsafe {
@@ -218,7 +218,7 @@ fn run_module(name: &[u8], set_argv0: bool) -> c_int {
 fn run_file(config: &Config, given: &[u8], filename: &Owned) -> c_int {
     // SAFETY: live objects; plain system calls.
     unsafe {
-        if let Err(_) = audit(c"cpython.run_file", &[filename.as_ptr()]) {
+        if audit(c"cpython.run_file", &[filename.as_ptr()]).is_err() {
             return exit_err_print();
         }
         let _ = given;

@@ -9,10 +9,13 @@ unsafe extern "C" {
     fn PyUnicode_FromFormatV(format: *const c_char, va: *mut VaListTag) -> *mut PyObject;
     fn PyBytes_FromFormatV(format: *const c_char, va: *mut VaListTag) -> *mut PyObject;
     fn PyErr_FormatV(exc: *mut PyObject, format: *const c_char, va: *mut VaListTag) -> *mut PyObject;
+    fn _PySys_AuditV(event: *const c_char, format: *const c_char, va: *mut VaListTag) -> c_int;
     fn vsnprintf(buf: *mut c_char, n: usize, format: *const c_char, va: *mut VaListTag) -> c_int;
 }
 
 variadic! {
+    /// Raises an auditing event (PEP 578).
+    PySys_Audit(2, "rdx") => _PySys_AuditV;
     /// A str from a printf-like format.
     PyUnicode_FromFormat(1, "rsi") => PyUnicode_FromFormatV;
     /// A bytes object from a printf-like format.

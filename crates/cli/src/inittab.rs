@@ -8,7 +8,6 @@ type Init = unsafe extern "C" fn() -> *mut PyObject;
 const MODULES: &[(&core::ffi::CStr, Init)] = &[
     (c"_abc", taipan_mod_functional::abc::PyInit__abc),
     (c"_bisect", taipan_mod_text::bisect::PyInit__bisect),
-    (c"_codecs", taipan_mod_text::codecs::PyInit__codecs),
     (c"_collections", taipan_mod_functional::collections::PyInit__collections),
     (c"_functools", taipan_mod_functional::functools::PyInit__functools),
     (c"_heapq", taipan_mod_text::heapq::PyInit__heapq),

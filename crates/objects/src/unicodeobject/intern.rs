@@ -208,3 +208,17 @@ pub unsafe extern "C" fn PyUnicode_InternFromString(u: *const c_char) -> *mut Py
         intern(Owned::from_owned(s.cast()), false).into_raw_object()
     }
 }
+
+/// How many strings are interned (`_PyUnicode_InternedSize`).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyUnicode_InternedSize() -> taipan_abi::Py_ssize_t {
+    // SAFETY: [GIL]
+    unsafe { (*(&raw const TABLE)).used as taipan_abi::Py_ssize_t }
+}
+
+/// How many of them are immortal.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyUnicode_InternedSize_Immortal() -> taipan_abi::Py_ssize_t {
+    // SAFETY: [GIL]
+    unsafe { (*(&raw const TABLE)).slots.iter().filter(|s| !s.1.is_null() && taipan_abi::is_immortal(s.1)).count() as taipan_abi::Py_ssize_t }
+}

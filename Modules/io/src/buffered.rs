@@ -1136,7 +1136,7 @@ methods! {
 /// `_io._BufferedIOBase`.
 pub static mut BUFFEREDIOBASE: PyTypeObject = PyTypeObject {
     tp_name: c"_io._BufferedIOBase".as_ptr(),
-    tp_flags: Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
+    tp_flags: Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
     tp_doc: c"Base of buffered binary streams.".as_ptr(),
     tp_methods: (&raw mut BASE_METHODS).cast(),
     tp_base: &raw mut IOBASE,

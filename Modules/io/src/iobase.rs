@@ -482,7 +482,7 @@ methods! {
 /// `_io._RawIOBase`.
 pub static mut RAWIOBASE: PyTypeObject = PyTypeObject {
     tp_name: c"_io._RawIOBase".as_ptr(),
-    tp_flags: Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
+    tp_flags: Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
     tp_doc: c"Base of raw binary streams.".as_ptr(),
     tp_methods: (&raw mut RAWIO_METHODS).cast(),
     tp_base: &raw mut IOBASE,

@@ -48,7 +48,7 @@ getset! {
 /// `_io._TextIOBase`.
 pub static mut TEXTIOBASE: PyTypeObject = PyTypeObject {
     tp_name: c"_io._TextIOBase".as_ptr(),
-    tp_flags: Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
+    tp_flags: Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
     tp_doc: c"Base of text streams.".as_ptr(),
     tp_methods: (&raw mut BASE_METHODS).cast(),
     tp_getset: (&raw mut BASE_ATTRS).cast(),

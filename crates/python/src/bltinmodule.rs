@@ -19,7 +19,6 @@ unsafe extern "C" {
     fn PyNumber_ToBase(n: *mut PyObject, base: c_int) -> *mut PyObject;
     fn PyObject_ASCII(op: *mut PyObject) -> *mut PyObject;
     fn PyObject_VectorcallDict(callable: *mut PyObject, args: *const *mut PyObject, nargsf: usize, kwargs: *mut PyObject) -> *mut PyObject;
-    fn PyFile_GetLine(f: *mut PyObject, n: c_int) -> *mut PyObject;
     static stdin: *mut libc::FILE;
     static stdout: *mut libc::FILE;
 }

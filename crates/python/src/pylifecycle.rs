@@ -90,17 +90,12 @@ fn initialize_core() -> PyResult<()> {
         ip.import_func = getattr(builtins.as_ptr(), intern!("__import__"))?.into_raw();
         ip.builtins_copy = own(PyDict_Copy(d))?.into_raw();
         // Errors of the start itself need somewhere to go.
-        let preliminary = own(PyFile_NewStdPrinter(2))?;
+        let preliminary = own(crate::fileobject::PyFile_NewStdPrinter(2))?;
         set_attr(intern!("stderr"), preliminary.as_ptr())?;
         set_attr(intern!("__stderr__"), preliminary.as_ptr())?;
         crate::ceval_calls::fill_callable_cache(current_tstate());
         crate::import::init_importlib()
     }
-}
-
-unsafe extern "C" {
-    /// objects: fileobject; a file object that only writes to a descriptor.
-    fn PyFile_NewStdPrinter(fd: c_int) -> *mut PyObject;
 }
 
 /// The static types that this crate defines.
@@ -116,6 +111,7 @@ fn runtime_types() -> Vec<*mut PyTypeObject> {
         &raw mut crate::genobject::_PyAsyncGenASend_Type,
         &raw mut crate::genobject::_PyAsyncGenAThrow_Type,
         &raw mut crate::genobject::_PyAsyncGenWrappedValue_Type,
+        &raw mut crate::fileobject::PyStdPrinter_Type,
         &raw mut crate::traceback::PyTraceBack_Type,
         &raw mut crate::bltinmodule::PyFilter_Type,
         &raw mut crate::bltinmodule::PyMap_Type,

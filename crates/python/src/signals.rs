@@ -108,6 +108,11 @@ fn is_int(o: *mut PyObject, value: i64) -> bool {
     unsafe { (*o).ob_type == &raw mut PyLong_Type && PyLong_AsLong(o) == value }
 }
 
+/// Whether a signal waits for this thread to run its handler.
+pub fn pending() -> bool {
+    IS_TRIPPED.load(Relaxed) && is_main_thread()
+}
+
 /// Runs the Python handlers of the signals that arrived.
 pub fn deliver() -> PyResult<()> {
     if !IS_TRIPPED.swap(false, AcqRel) {

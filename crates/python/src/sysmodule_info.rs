@@ -117,7 +117,8 @@ fn make_hash_info() -> PyResult<Owned> {
     )
 }
 
-fn make_thread_info() -> PyResult<Owned> {
+/// `sys.thread_info`.
+pub fn make_thread_info() -> PyResult<Owned> {
     let tp = record_type(
         "sys.thread_info",
         "sys.thread_info\n\nHow threads are implemented.",

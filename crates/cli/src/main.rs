@@ -1,29 +1,49 @@
 //! The `python3` executable.
 //!
-//! Must not know: anything but how to hand the command line over and which native modules are built in.
+//! Must not know: anything but how to read the command line and which native modules are built in.
 
 // Linked for the C symbols that they define.
 use taipan_capi as _;
 use taipan_objects as _;
-use taipan_python as _;
 
+mod args;
 mod inittab;
 
-use core::ffi::{c_char, c_int};
-use std::os::unix::ffi::OsStringExt;
-
-unsafe extern "C" {
-    fn Py_BytesMain(argc: c_int, argv: *mut *mut c_char) -> c_int;
-}
+use args::Parsed;
+use core::ffi::{CStr, c_char, c_int};
+use std::io::Write;
+use taipan_python::{initconfig, pymain};
 
 fn main() {
-    inittab::register();
-    let mut args: Vec<*mut c_char> = std::env::args_os()
-        .map(|a| std::ffi::CString::new(a.into_vec()).unwrap_or_default().into_raw())
+    std::process::exit(run(args::parse_env()));
+}
+
+/// Does what a command line asks for; the exit code.
+fn run(parsed: Parsed) -> i32 {
+    match parsed {
+        Parsed::Print { text, code: 0 } => {
+            let mut out = std::io::stdout();
+            // Help that nobody reads to its end is no error.
+            let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+            0
+        }
+        Parsed::Print { text, code } => {
+            eprint!("{text}");
+            code
+        }
+        Parsed::Run(options) => {
+            inittab::register();
+            pymain::run_main(initconfig::read_config(&options))
+        }
+    }
+}
+
+/// The main program for who has a C vector of arguments.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn Py_BytesMain(argc: c_int, argv: *mut *mut c_char) -> c_int {
+    let args = (0..argc as usize)
+        // SAFETY: argc C strings, by contract.
+        .map(|i| unsafe { CStr::from_ptr(*argv.add(i)) }.to_bytes().to_vec())
         .collect();
-    let argc = args.len() as c_int;
-    args.push(core::ptr::null_mut());
-    // SAFETY: a NULL-terminated vector of C strings that live as long as the process.
-    let status = unsafe { Py_BytesMain(argc, args.as_mut_ptr()) };
-    std::process::exit(status);
+    run(args::parse(args))
 }

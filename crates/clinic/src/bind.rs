@@ -24,6 +24,9 @@ pub unsafe fn bind(
     // SAFETY: [ARGS] bounds follow from the contract.
     unsafe {
         let nkw = if kwnames.is_null() { 0 } else { PyTuple_GET_SIZE(kwnames) as usize };
+        if nkw != 0 && !sig.varkw && sig.posonly + sig.varargs as usize == sig.params.len() {
+            return Err(raise!(PyExc_TypeError, "{}() takes no keyword arguments", sig.name));
+        }
         let given = nargs.min(sig.positional);
         for (i, slot) in out.iter_mut().enumerate().take(given) {
             *slot = *args.add(i);
@@ -170,9 +173,6 @@ unsafe fn unexpected(sig: &Sig<'_>, name: *mut PyObject, _nkw: usize) -> Raised 
             return raise!(PyExc_TypeError, "keywords must be strings");
         }
         let text = str_utf8(name).unwrap_or("?");
-        if sig.posonly > 0 && sig.params[..sig.posonly].iter().any(|p| p.name == text) && sig.posonly == sig.params.len() {
-            return raise!(PyExc_TypeError, "{}() takes no keyword arguments", sig.name);
-        }
         raise!(PyExc_TypeError, "{}() got an unexpected keyword argument '{}'", sig.name, text)
     }
 }

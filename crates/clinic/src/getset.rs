@@ -132,8 +132,7 @@ macro_rules! getset {
         $vis static mut $name: [$crate::abi::PyGetSetDef; { let n: usize = 1 $(+ { $crate::methods!(@one $($item)*) })*; n }] =
             [$($($item)*,)* $crate::getset!(@end)];
     };
-    (@doc "") => { ::core::ptr::null() };
-    (@doc $doc:literal) => { ::core::concat!($doc, "\0").as_ptr().cast() };
+    (@doc $doc:literal) => { if $doc.is_empty() { ::core::ptr::null() } else { ::core::concat!($doc, "\0").as_ptr().cast() } };
     (@end) => { $crate::abi::PyGetSetDef { name: ::core::ptr::null(), get: None, set: None, doc: ::core::ptr::null(), closure: ::core::ptr::null_mut() } };
 }
 

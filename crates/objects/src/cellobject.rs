@@ -119,7 +119,7 @@ fn get_contents(slf: Cell<'_>) -> PyResult<Owned> {
     // SAFETY: [TYPE]
     match unsafe { Owned::from_borrowed_or_opt(slf.ob_ref) } {
         Some(value) => Ok(value),
-        None => bail!(PyExc_ValueError, "cell is empty"),
+        None => bail!(PyExc_ValueError, "Cell is empty"),
     }
 }
 

@@ -18,7 +18,7 @@ const PYTHON_ABI_VERSION: c_int = 3;
 #[unsafe(no_mangle)]
 pub static mut PyModuleDef_Type: PyTypeObject = PyTypeObject {
     tp_name: c"moduledef".as_ptr(),
-    tp_basicsize: size_of::<PyModuleDef_Base>() as Py_ssize_t,
+    tp_basicsize: size_of::<PyModuleDef>() as Py_ssize_t,
     ..TYPE_INIT
 };
 

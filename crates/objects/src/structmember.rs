@@ -30,8 +30,8 @@ pub unsafe extern "C" fn PyMember_GetOne(obj: *const c_char, def: *mut PyMemberD
                     let obj: *mut PyObject = obj.cast_mut().cast();
                     PyErr_Format(
                         PyExc_AttributeError,
-                        c"'%.200s' object has no attribute '%s'".as_ptr(),
-                        (*(*obj).ob_type).tp_name,
+                        c"'%T' object has no attribute '%s'".as_ptr(),
+                        obj,
                         (*def).name,
                     );
                     return null_mut();

@@ -580,7 +580,6 @@ pub static mut PyClassMethodDescr_Type: PyTypeObject = PyTypeObject {
     tp_basicsize: size_of::<PyMethodDescrObject>() as Py_ssize_t,
     tp_repr: Some(method_repr),
     tp_call: Some(classmethoddescr_call),
-    tp_methods: (&raw mut DESCR_METHODS).cast(),
     tp_members: (&raw mut DESCR_MEMBERS).cast(),
     tp_getset: (&raw mut METHOD_GETSET).cast(),
     tp_descr_get: Some(classmethod_get),

@@ -48,6 +48,12 @@ unsafe extern "C" fn none_new(_: *mut PyTypeObject, args: *mut PyObject, kwargs:
     }
 }
 
+/// Object's comparison under an address of its own: `NoneType` shows `__eq__` and the others as its own methods.
+unsafe extern "C" fn none_richcompare(op: *mut PyObject, other: *mut PyObject, opid: c_int) -> *mut PyObject {
+    // SAFETY: [ARGS]
+    unsafe { crate::typeobject::base::object_richcompare(op, other, opid) }
+}
+
 static mut NONE_AS_NUMBER: PyNumberMethods = PyNumberMethods { nb_bool: Some(none_bool), ..NUMBER_INIT };
 
 /// `NoneType`.
@@ -61,7 +67,7 @@ pub static mut _PyNone_Type: PyTypeObject = PyTypeObject {
     tp_hash: Some(none_hash),
     tp_flags: Py_TPFLAGS_DEFAULT,
     tp_doc: c"NoneType()\n--\n\nThe type of None.".as_ptr(),
-    tp_richcompare: Some(crate::typeobject::base::object_richcompare),
+    tp_richcompare: Some(none_richcompare),
     tp_new: Some(none_new),
     ..TYPE_INIT
 };

@@ -119,6 +119,7 @@ unsafe extern "C" fn object_str(op: *mut PyObject) -> *mut PyObject {
 }
 
 /// Identity for `==`; `!=` inverts what the type's `==` says.
+#[inline(never)]
 pub unsafe extern "C" fn object_richcompare(op: *mut PyObject, other: *mut PyObject, opid: c_int) -> *mut PyObject {
     // SAFETY: [ARGS]
     unsafe {

@@ -163,17 +163,9 @@ fn open_code(_: (), path: taipan_clinic::Str<'_>) -> PyResult<Owned> {
     unsafe { Owned::from_owned_or_err(PyFile_OpenCodeObject(path.ob())) }
 }
 
-/// `io.open(path, "rb")`, unless an embedder has set a hook.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn PyFile_OpenCodeObject(path: *mut PyObject) -> *mut PyObject {
-    // SAFETY: [ARGS]
-    unsafe {
-        if PyUnicode_Check(path) == 0 {
-            PyErr_Format(PyExc_TypeError, c"'path' must be 'str', not '%.200s'".as_ptr(), (*type_of(path)).tp_name);
-            return null_mut();
-        }
-        open((), Borrowed::from_ptr(path), "rb", -1, None, None, None, true, None).into_c()
-    }
+unsafe extern "C" {
+    /// python: `io.open(path, "rb")`, unless an embedder has set a hook.
+    fn PyFile_OpenCodeObject(path: *mut PyObject) -> *mut PyObject;
 }
 
 fn text_encoding(_: (), encoding: Borrowed<'_>, stacklevel: i32) -> PyResult<Owned> {

@@ -169,20 +169,6 @@ pub unsafe extern "C" fn PyObject_AsFileDescriptor(o: *mut PyObject) -> c_int {
     r.unwrap_or(-1)
 }
 
-/// [`PyObject_AsFileDescriptor`] as a converter.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyLong_FileDescriptor_Converter(o: *mut PyObject, ptr: *mut c_void) -> c_int {
-    // SAFETY: [ARGS]
-    unsafe {
-        let fd = PyObject_AsFileDescriptor(o);
-        if fd == -1 {
-            return 0;
-        }
-        *ptr.cast::<c_int>() = fd;
-        1
-    }
-}
-
 /// `fgets` with any of the three line ends read as `\n`; NULL at the end. `size` tells the length read.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_UniversalNewlineFgetsWithSize(buf: *mut c_char, n: c_int, stream: *mut libc::FILE, _fobj: *mut PyObject, size: *mut usize) -> *mut c_char {

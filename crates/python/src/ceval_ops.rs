@@ -770,7 +770,7 @@ pub unsafe fn import_name(_tstate: *mut PyThreadState, frame: Frame, name: *mut 
         }
         let import_func = Owned::from_owned(import_func);
         let locals = if (*frame).f_locals.is_null() { Py_None() } else { (*frame).f_locals };
-        if _PyImport_IsDefaultImportFunc((*_tstate).interp, import_func.as_ptr()) != 0 {
+        if import_func.as_ptr() == crate::pystate::interp().import_func {
             let level = PyLong_AsLong(level);
             if level == -1 && err_occurred() {
                 return null_mut();
@@ -833,10 +833,13 @@ unsafe fn import_from_error(module: *mut PyObject, name: *mut PyObject, module_n
         let message = match optional_attr(module, intern!("__spec__"))? {
             None => PyUnicode_FromFormat(unknown_location, name, shown_ptr),
             Some(spec) => {
-                check_status(_PyModuleSpec_GetFileOrigin(spec.as_ptr(), &mut origin))?;
-                let shadowing = _PyModule_IsPossiblyShadowing(origin);
-                check_status(shadowing)?;
-                let shadowing_stdlib = shadowing != 0 && is_stdlib_name(shown_ptr)?;
+                let file = taipan_objects::moduleobject::_PyModuleSpec_GetFileOrigin(spec.as_ptr())?;
+                let shadowing = match &file {
+                    Some(file) => taipan_objects::moduleobject::_PyModule_IsPossiblyShadowing(file.as_ptr())?,
+                    None => false,
+                };
+                origin = file.map_or(null_mut(), Owned::into_raw);
+                let shadowing_stdlib = shadowing && is_stdlib_name(shown_ptr)?;
                 if origin.is_null() && PyModule_Check(module) != 0 {
                     origin = PyModule_GetFilenameObject(module);
                     if origin.is_null() {
@@ -851,7 +854,7 @@ unsafe fn import_from_error(module: *mut PyObject, name: *mut PyObject, module_n
                 if shadowing_stdlib {
                     let format = c"cannot import name %R from %R (consider renaming %R since it has the same name as the standard library module named %R and prevents importing that standard library module)";
                     PyUnicode_FromFormat(format.as_ptr(), name, shown_ptr, origin, shown_ptr)
-                } else if initializing != 0 && shadowing != 0 {
+                } else if initializing != 0 && shadowing {
                     let format = c"cannot import name %R from %R (consider renaming %R if it has the same name as a library you intended to import)";
                     PyUnicode_FromFormat(format.as_ptr(), name, shown_ptr, origin)
                 } else if initializing != 0 && !origin.is_null() {

@@ -28,10 +28,7 @@ unsafe extern "C" {
     // python: suggestions
     pub fn _Py_CalculateSuggestions(dir: *mut PyObject, name: *mut PyObject) -> *mut PyObject;
     // python: import, moduleobject
-    pub fn _PyImport_IsDefaultImportFunc(interp: *mut PyInterpreterState, func: *mut PyObject) -> c_int;
     pub fn _PyModuleSpec_IsInitializing(spec: *mut PyObject) -> c_int;
-    pub fn _PyModuleSpec_GetFileOrigin(spec: *mut PyObject, origin: *mut *mut PyObject) -> c_int;
-    pub fn _PyModule_IsPossiblyShadowing(origin: *mut PyObject) -> c_int;
     pub fn _PyErr_SetImportErrorWithNameFrom(msg: *mut PyObject, name: *mut PyObject, path: *mut PyObject, from: *mut PyObject) -> *mut PyObject;
     // python: pystate: `builtins.__dict__` of an interpreter, lent
     pub fn PyInterpreterState_GetBuiltins(interp: *mut PyInterpreterState) -> *mut PyObject;

@@ -497,7 +497,11 @@ pub unsafe fn frame_push_ex(tstate: *mut PyThreadState, frame: Frame, base: *mut
         }
         let mut kwnames = null_mut();
         if kwcount > 0 {
-            kwnames = PyTuple_New(kwcount as isize);
+            if dict_has_str_keys(kwargs) {
+                kwnames = PyTuple_New(kwcount as isize);
+            } else {
+                PyErr_SetString(PyExc_TypeError, c"keywords must be strings".as_ptr());
+            }
             if kwnames.is_null() {
                 close_array(args, nargs);
                 Py_DECREF(func.cast());
@@ -523,6 +527,19 @@ pub unsafe fn frame_push_ex(tstate: *mut PyThreadState, frame: Frame, base: *mut
             (*base.add(3)).close();
         }
         new
+    }
+}
+
+unsafe fn dict_has_str_keys(dict: *mut PyObject) -> bool {
+    // SAFETY: [TYPE] a dict.
+    unsafe {
+        let (mut pos, mut key, mut value) = (0, null_mut(), null_mut());
+        while PyDict_Next(dict, &mut pos, &mut key, &mut value) != 0 {
+            if PyUnicode_Check(key) == 0 {
+                return false;
+            }
+        }
+        true
     }
 }
 

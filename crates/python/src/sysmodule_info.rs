@@ -257,6 +257,7 @@ unsafe fn fill_core(d: *mut PyObject) -> PyResult<()> {
         AsyncGenHooks = hooks.into_raw();
         crate::errors::init_types()?;
         set("UnraisableHookArgs", Ok(Owned::from_borrowed(crate::errors::UnraisableHookArgs.cast::<PyObject>())))?;
+        set("monitoring", own(crate::monitoring::_Py_CreateMonitoringObject()))?;
         let jit = jit_module()?;
         set("_jit", Ok(jit))?;
         set("meta_path", own(PyList_New(0)))?;

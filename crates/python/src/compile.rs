@@ -210,7 +210,10 @@ unsafe fn raise_parser_error(e: &parser::SyntaxError, filename: *mut PyObject, i
 }
 
 /// Raises what the compiler reports.
-unsafe fn raise_compile_error(e: &CompileError, filename: *mut PyObject) -> Raised {
+///
+/// # Safety
+/// `filename` is a str.
+pub unsafe fn raise_compile_error(e: &CompileError, filename: *mut PyObject) -> Raised {
     use taipan_compiler::ErrorKind::*;
     // SAFETY: [ARGS]
     unsafe {
@@ -274,7 +277,7 @@ unsafe fn parser_warnings(warnings: &[parser::Warning], filename: *mut PyObject,
 // ---- parsing
 
 /// How much native stack a pass may use.
-fn stack_budget() -> usize {
+pub fn stack_budget() -> usize {
     crate::pystate::stack_left().min(4 << 20)
 }
 
@@ -576,22 +579,20 @@ impl Builder {
     }
 }
 
-/// Compiles a tree.
+/// 0, 1 or 2 for the parameter `optimize` of `compile()`, where -1 is the interpreter's level.
+pub fn optimization_level(optimize: c_int) -> u8 {
+    let level = if optimize < 0 { interp().config.optimization_level } else { optimize };
+    level.clamp(0, 2) as u8
+}
+
+/// Issues the compiler's warnings.
 ///
 /// # Safety
 /// `filename` is a str.
-pub unsafe fn compile_tree<'a>(module: &parser::ast::Mod<'a>, arena: &'a Bump, filename: *mut PyObject, cf: &mut CompilerFlags, optimize: c_int) -> PyResult<Owned> {
+pub unsafe fn tree_warnings(warnings: &[taipan_compiler::Warning], filename: *mut PyObject) -> PyResult<()> {
     // SAFETY: [ARGS]
     unsafe {
-        let name = rust_bytes(filename)?;
-        let mut options = taipan_compiler::Options::new(&name[..]);
-        options.flags = (cf.cf_flags & (PyCF_MASK | PyCF_ALLOW_TOP_LEVEL_AWAIT)) as u32;
-        let level = if optimize < 0 { interp().config.optimization_level } else { optimize };
-        options.optimize = level.clamp(0, 2) as u8;
-        options.stack_budget = stack_budget();
-        let compiled = taipan_compiler::compile(module, arena, &options);
-        cf.cf_flags |= compiled.flags as c_int & PyCF_MASK;
-        for w in &compiled.warnings {
+        for w in warnings {
             match w.category {
                 taipan_compiler::WarningCategory::SyntaxWarning => {
                     let l = w.location;
@@ -606,6 +607,25 @@ pub unsafe fn compile_tree<'a>(module: &parser::ast::Mod<'a>, arena: &'a Bump, f
                 }
             }
         }
+        Ok(())
+    }
+}
+
+/// Compiles a tree.
+///
+/// # Safety
+/// `filename` is a str.
+pub unsafe fn compile_tree<'a>(module: &parser::ast::Mod<'a>, arena: &'a Bump, filename: *mut PyObject, cf: &mut CompilerFlags, optimize: c_int) -> PyResult<Owned> {
+    // SAFETY: [ARGS]
+    unsafe {
+        let name = rust_bytes(filename)?;
+        let mut options = taipan_compiler::Options::new(&name[..]);
+        options.flags = (cf.cf_flags & (PyCF_MASK | PyCF_ALLOW_TOP_LEVEL_AWAIT)) as u32;
+        options.optimize = optimization_level(optimize);
+        options.stack_budget = stack_budget();
+        let compiled = taipan_compiler::compile(module, arena, &options);
+        cf.cf_flags |= compiled.flags as c_int & PyCF_MASK;
+        tree_warnings(&compiled.warnings, filename)?;
         match compiled.code {
             Ok(co) => Builder { cache: HashMap::new(), filename: Owned::from_borrowed(filename) }.code(&co),
             Err(e) => Err(raise_compile_error(&e, filename)),

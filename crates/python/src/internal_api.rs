@@ -6,10 +6,6 @@ use core::ptr::null_mut;
 use taipan_abi::va_list::VaListTag;
 use taipan_abi::*;
 
-/// Counts uses of bytes as text: `-b` warns, `-bb` raises.
-#[unsafe(no_mangle)]
-pub static mut Py_BytesWarningFlag: c_int = 0;
-
 /// The most derived metaclass of `metatype` and the bases' types; NULL with TypeError.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyType_CalculateMetaclass(metatype: *mut PyTypeObject, bases: *mut PyObject) -> *mut PyTypeObject {

@@ -49,6 +49,7 @@ pub mod internal_api;
 pub mod intrinsics;
 pub mod pymain;
 pub mod marshal;
+pub mod pydebug;
 pub mod pylifecycle;
 pub mod pystate;
 pub mod pythonrun;

@@ -35,6 +35,7 @@ pub fn initialize(config: Config) -> Result<(), String> {
         if !taipan_objects::pyhash::init_hash_secret(seed) {
             return Err("failed to get random numbers to initialize Python".into());
         }
+        crate::pydebug::set_flags(&config);
         crate::codeobject::CODE_DEBUG_RANGES.store(config.code_debug_ranges != 0, Relaxed);
         taipan_objects::longobject::MAX_STR_DIGITS = config.int_max_str_digits;
         let ip = new_interpreter(config);

@@ -28,7 +28,7 @@ fn run(parsed: Parsed) -> i32 {
             0
         }
         Parsed::Print { text, code } => {
-            eprint!("{text}");
+            let _ = std::io::stderr().write_all(text.as_bytes());
             code
         }
         Parsed::Run(options) => {

@@ -530,7 +530,7 @@ pub fn init_zipimport() -> PyResult<()> {
             bail!(PyExc_RuntimeError, "unable to get sys.path_hooks");
         };
         if interp().config.verbose > 0 {
-            eprintln!("# installing zipimport hook");
+            crate::errln!("# installing zipimport hook");
         }
         let zip = match import(c"zipimport") {
             Ok(m) => m,
@@ -721,7 +721,7 @@ unsafe fn import_find_and_load(abs_name: *mut PyObject) -> PyResult<Owned> {
             return load();
         }
         if IMPORT_ACCUMULATED.load(Relaxed) < 0 {
-            eprintln!("import time: self [us] | cumulative | imported package");
+            crate::errln!("import time: self [us] | cumulative | imported package");
             IMPORT_ACCUMULATED.store(0, Relaxed);
         }
         let level = IMPORT_LEVEL.fetch_add(1, Relaxed);
@@ -732,7 +732,7 @@ unsafe fn import_find_and_load(abs_name: *mut PyObject) -> PyResult<Owned> {
         IMPORT_LEVEL.fetch_sub(1, Relaxed);
         let inner = IMPORT_ACCUMULATED.load(Relaxed);
         let us = |ns: i64| (ns + 999) / 1000;
-        eprintln!("import time: {:9} | {:10} | {:w$}{}", us(all - inner), us(all), "", lossy(abs_name), w = level as usize * 2);
+        crate::errln!("import time: {:9} | {:10} | {:w$}{}", us(all - inner), us(all), "", lossy(abs_name), w = level as usize * 2);
         IMPORT_ACCUMULATED.store(outer + all, Relaxed);
         m
     }

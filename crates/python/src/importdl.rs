@@ -101,7 +101,7 @@ pub unsafe fn reload_singlephase(name: *mut PyObject, path: *mut PyObject) -> Py
         };
         modules_by_index_set(def, m.as_ptr())?;
         if interp().config.verbose > 0 {
-            eprintln!("import {} # previously loaded ({})", repr(name)?, repr(path)?);
+            crate::errln!("import {} # previously loaded ({})", repr(name)?, repr(path)?);
         }
         Ok(Some(m))
     }

@@ -206,7 +206,7 @@ fn read_preconfig(options: &Options, env: &Env) -> ConfigResult<i32> {
             // SAFETY: no other thread runs yet.
             unsafe { std::env::set_var("LC_CTYPE", &*name) };
             if coerce.as_deref() == Some(b"warn") {
-                eprintln!(
+                crate::errln!(
                     "Python detected LC_CTYPE=C: LC_CTYPE coerced to {name} (set another locale or PYTHONCOERCECLOCALE=0 to disable this locale coercion behavior)."
                 );
             }
@@ -572,7 +572,7 @@ fn calculate_path(c: &mut Config) {
             Some(p) => p,
             None => {
                 if c.pathconfig_warnings != 0 {
-                    eprintln!("Could not find platform independent libraries <prefix>");
+                    crate::errln!("Could not find platform independent libraries <prefix>");
                 }
                 PathBuf::from("/usr/local")
             }

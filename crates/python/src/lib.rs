@@ -50,6 +50,7 @@ pub mod intrinsics;
 pub mod pymain;
 pub mod marshal;
 pub mod pydebug;
+pub mod pyconfig;
 pub mod pylifecycle;
 pub mod pystate;
 pub mod pythonrun;

@@ -38,6 +38,7 @@ pub fn initialize(config: Config) -> Result<(), String> {
         crate::pydebug::set_flags(&config);
         crate::codeobject::CODE_DEBUG_RANGES.store(config.code_debug_ranges != 0, Relaxed);
         taipan_objects::longobject::MAX_STR_DIGITS = config.int_max_str_digits;
+        taipan_objects::unicode_codecs::CHECK_NAMES = config.dev_mode != 0;
         let ip = new_interpreter(config);
         let ts = _PyThreadState_New(ip.cast(), 1);
         (*ip).main_tstate = ts;
@@ -624,7 +625,7 @@ fn install_panic_hook() {
         };
         let place = info.location().map(|l| format!("{}:{}", l.file(), l.line()));
         fatal_report(place.as_deref(), &text, false);
-        eprintln!("\nRust stack:\n{}", std::backtrace::Backtrace::force_capture());
+        crate::errln!("\nRust stack:\n{}", std::backtrace::Backtrace::force_capture());
     }));
 }
 

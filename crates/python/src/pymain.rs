@@ -138,9 +138,9 @@ fn prepare_and_run(config: &Config) -> PyResult<c_int> {
             check_status(PyList_Insert(path.as_ptr(), 0, p.as_ptr()))?;
         }
         if config.quiet == 0 && (config.verbose > 0 || (!runs_code(config) && stdin_is_interactive(config))) {
-            eprintln!("Python {} on linux", crate::sysmodule_info::version_text());
+            crate::errln!("Python {} on linux", crate::sysmodule_info::version_text());
             if config.site_import != 0 {
-                eprintln!("Type \"help\", \"copyright\", \"credits\" or \"license\" for more information.");
+                crate::errln!("Type \"help\", \"copyright\", \"credits\" or \"license\" for more information.");
             }
         }
         crate::pystate::_PyInterpreterState_SetRunningMain((interp() as *mut crate::pystate::InterpreterState).cast());
@@ -190,14 +190,14 @@ fn run_module(name: &[u8], set_argv0: bool) -> c_int {
             let runpy = match import(c"runpy") {
                 Ok(m) => m,
                 Err(e) => {
-                    eprintln!("Could not import runpy module");
+                    crate::errln!("Could not import runpy module");
                     return Err(e);
                 }
             };
             let f = match getattr(runpy.as_ptr(), intern!("_run_module_as_main")) {
                 Ok(f) => f,
                 Err(e) => {
-                    eprintln!("Could not access runpy._run_module_as_main");
+                    crate::errln!("Could not access runpy._run_module_as_main");
                     return Err(e);
                 }
             };

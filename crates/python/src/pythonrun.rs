@@ -56,7 +56,7 @@ pub fn take_system_exit() -> Option<c_int> {
             _ => {
                 PyErr_Clear();
                 match own(PyObject_Str(exc.as_ptr())) {
-                    Ok(s) => eprintln!("{}", lossy(s.as_ptr())),
+                    Ok(s) => crate::errln!("{}", lossy(s.as_ptr())),
                     Err(e) => e.clear(),
                 }
             }
@@ -76,14 +76,14 @@ pub fn write_err(text: &str) {
                     check_status(PyFile_WriteObject(s.as_ptr(), f.as_ptr(), Py_PRINT_RAW))
                 }
                 None => {
-                    eprint!("{text}");
+                    crate::err!("{text}");
                     Ok(())
                 }
             }
         })();
         if let Err(e) = r {
             e.clear();
-            eprint!("{text}");
+            crate::err!("{text}");
         }
     })
 }
@@ -161,7 +161,7 @@ pub unsafe extern "C" fn PyErr_Display(_class: *mut PyObject, value: *mut PyObje
             Ok(Some(f)) => f,
             Ok(None) => {
                 display(None, value, tb);
-                eprintln!("lost sys.stderr");
+                crate::errln!("lost sys.stderr");
                 return;
             }
             Err(e) => {

@@ -261,3 +261,21 @@ pub fn flag(status: core::ffi::c_int) -> PyResult<bool> {
     // SAFETY: [EXC] negative means raised.
     if status < 0 { Err(unsafe { Raised::assume() }) } else { Ok(status != 0) }
 }
+
+/// Prints a line to the process's standard error; a closed stream is no reason to fail.
+#[macro_export]
+macro_rules! errln {
+    ($($t:tt)*) => {{
+        use ::std::io::Write as _;
+        let _ = ::std::writeln!(::std::io::stderr(), $($t)*);
+    }};
+}
+
+/// Prints to the process's standard error; a closed stream is no reason to fail.
+#[macro_export]
+macro_rules! err {
+    ($($t:tt)*) => {{
+        use ::std::io::Write as _;
+        let _ = ::std::write!(::std::io::stderr(), $($t)*);
+    }};
+}

@@ -201,7 +201,7 @@ unsafe fn show_warning(filename: *mut PyObject, lineno: c_int, text: *mut PyObje
     let r: PyResult<()> = (|| unsafe {
         let name = getattr(category, intern!("__name__"))?;
         let Some(err) = crate::sysmodule::get_optional_attr(intern!("stderr"))? else {
-            eprintln!("lost sys.stderr");
+            crate::errln!("lost sys.stderr");
             return Ok(());
         };
         let raw = |o: *mut PyObject| check_status(PyFile_WriteObject(o, err.as_ptr(), Py_PRINT_RAW));

@@ -1,0 +1,94 @@
+"""Runs pyperformance's programs under several interpreters in turn, and prints ratios to the first.
+
+usage: bench.py --programs FOLDER --python NAME=PATH [--python NAME=PATH ...] [--rounds N] [PROGRAM ...]
+
+A ratio over 1 means faster than the first interpreter. Rounds go interpreter by interpreter, so that a change of the
+machine's speed hits all alike; the best round counts. Start-up time and peak memory are measured too.
+"""
+import argparse
+import math
+import os
+import resource
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+DEFAULT = """nbody fannkuch richards deltablue chaos float spectral_norm raytrace go hexiom pyflate scimark json_dumps
+json_loads regex_v8 regex_compile pickle logging deepcopy generators coroutines comprehensions gc_traversal""".split()
+
+
+def run(python, program, folder, timeout):
+    path = os.path.join(folder, "bm_" + program)
+    env = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+    env["PYTHONPATH"] = os.path.join(HERE, "shim")
+    try:
+        done = subprocess.run([python, "run_benchmark.py"], cwd=path, env=env, capture_output=True, text=True, timeout=timeout)
+    except subprocess.TimeoutExpired:
+        return {}
+    results = {}
+    for line in done.stdout.splitlines():
+        if line.startswith("RESULT "):
+            _, name, seconds = line.rsplit(None, 2)[0].split(None, 1) + [line.rsplit(None, 1)[1]]
+            results[name] = float(seconds)
+    if not results:
+        sys.stderr.write(f"{python}: {program}: {done.stderr.strip().splitlines()[-1:] or done.returncode}\n")
+    return results
+
+
+def startup(python):
+    best = math.inf
+    for _ in range(15):
+        start = time.perf_counter()
+        subprocess.run([python, "-c", "pass"], check=False)
+        best = min(best, time.perf_counter() - start)
+    return best
+
+
+def memory(python):
+    pid = os.fork()
+    if pid == 0:
+        os.execv(python, [python, "-c", "pass"])
+    _, _, usage = os.wait4(pid, 0)
+    return usage.ru_maxrss
+
+
+def main():
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("--programs", required=True)
+    parser.add_argument("--python", action="append", required=True)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--timeout", type=float, default=300)
+    parser.add_argument("program", nargs="*")
+    options = parser.parse_args()
+    pythons = [p.split("=", 1) for p in options.python]
+    base = pythons[0][0]
+    ratios = {name: [] for name, _ in pythons}
+    print(f"{'benchmark':<28}" + "".join(f"{name:>16}" for name, _ in pythons))
+    for program in options.program or DEFAULT:
+        best = {}
+        for _ in range(options.rounds):
+            for name, path in pythons:
+                for bench, seconds in run(path, program, options.programs, options.timeout).items():
+                    key = (bench, name)
+                    best[key] = min(best.get(key, math.inf), seconds)
+        for bench in dict.fromkeys(b for b, _ in best):
+            cells = ""
+            reference = best.get((bench, base))
+            for name, _ in pythons:
+                seconds = best.get((bench, name))
+                if seconds is None or reference is None:
+                    cells += f"{'failed':>16}"
+                    continue
+                ratio = reference / seconds
+                ratios[name].append(ratio)
+                cells += f"{ratio:>15.2f}x"
+            print(f"{bench:<28}{cells}", flush=True)
+    print(f"{'geometric mean':<28}" + "".join(
+        f"{math.exp(sum(map(math.log, r)) / len(r)):>15.2f}x" if r else f"{'-':>16}" for r in ratios.values()))
+    print(f"{'start-up of -c pass, ms':<28}" + "".join(f"{startup(path) * 1000:>16.1f}" for _, path in pythons))
+    print(f"{'peak memory of -c pass, MB':<28}" + "".join(f"{memory(path) / 1024:>16.1f}" for _, path in pythons))
+
+
+if __name__ == "__main__":
+    main()

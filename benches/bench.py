@@ -29,7 +29,7 @@ def run(python, program, folder, timeout):
     results = {}
     for line in done.stdout.splitlines():
         if line.startswith("RESULT "):
-            _, name, seconds = line.rsplit(None, 2)[0].split(None, 1) + [line.rsplit(None, 1)[1]]
+            name, seconds = line[len("RESULT "):].rsplit(None, 1)
             results[name] = float(seconds)
     if not results:
         sys.stderr.write(f"{python}: {program}: {done.stderr.strip().splitlines()[-1:] or done.returncode}\n")

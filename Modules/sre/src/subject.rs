@@ -88,7 +88,7 @@ impl Text {
         unsafe {
             let op = self.object();
             if self.is_bytes() {
-                if PyBytes_CheckExact(op) != 0 && start == 0 && end == PyBytes_GET_SIZE(op) as usize {
+                if PyBytes_CheckExact(op) != 0 && start == 0 && end == PyBytes_Size(op) as usize {
                     return Ok(self.object.clone());
                 }
                 let p = self.data.cast::<core::ffi::c_char>().add(start);

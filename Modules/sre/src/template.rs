@@ -39,7 +39,7 @@ fn is_empty(literal: *mut PyObject) -> bool {
     // SAFETY: [ARGS] live.
     unsafe {
         PyUnicode_Check(literal) != 0 && PyUnicode_GET_LENGTH(literal) == 0
-            || PyBytes_Check(literal) != 0 && PyBytes_GET_SIZE(literal) == 0
+            || PyBytes_Check(literal) != 0 && PyBytes_Size(literal) == 0
     }
 }
 

@@ -3,6 +3,7 @@
 //! [`engine`] matches characters and knows nothing of objects; the other files give it Python's types.
 
 #![allow(clippy::missing_safety_doc, reason = "module entry points follow the contract of PEP 489")]
+#![allow(deprecated, reason = "_Py_T_OBJECT is what these attributes are: NULL reads as None")]
 
 pub mod engine;
 // The engine's tests link without the runtime.

@@ -309,8 +309,8 @@ getset! {
 }
 members! {
     static MEMBERS = [
-        "string", T_OBJECT, core::mem::offset_of!(MatchObject, string), Py_READONLY, "What was matched.";
-        "re", T_OBJECT, core::mem::offset_of!(MatchObject, pattern), Py_READONLY, "The pattern.";
+        "string", _Py_T_OBJECT, core::mem::offset_of!(MatchObject, string), Py_READONLY, "What was matched.";
+        "re", _Py_T_OBJECT, core::mem::offset_of!(MatchObject, pattern), Py_READONLY, "The pattern.";
         "pos", Py_T_PYSSIZET, core::mem::offset_of!(MatchObject, pos), Py_READONLY, "Where matching was allowed to begin.";
         "endpos", Py_T_PYSSIZET, core::mem::offset_of!(MatchObject, endpos), Py_READONLY, "Where matching had to end.";
     ];

@@ -442,7 +442,7 @@ getset! {
 }
 members! {
     static MEMBERS = [
-        "pattern", T_OBJECT, core::mem::offset_of!(Pattern, pattern), Py_READONLY, "What the expression was compiled from.";
+        "pattern", _Py_T_OBJECT, core::mem::offset_of!(Pattern, pattern), Py_READONLY, "What the expression was compiled from.";
         "flags", Py_T_INT, core::mem::offset_of!(Pattern, flags), Py_READONLY, "The flags it was compiled with.";
         "groups", Py_T_PYSSIZET, core::mem::offset_of!(Pattern, groups), Py_READONLY, "How many groups it has.";
     ];

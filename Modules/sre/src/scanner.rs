@@ -94,7 +94,7 @@ methods! {
 }
 members! {
     static MEMBERS = [
-        "pattern", T_OBJECT, core::mem::offset_of!(Scanner, pattern), Py_READONLY, "";
+        "pattern", _Py_T_OBJECT, core::mem::offset_of!(Scanner, pattern), Py_READONLY, "";
     ];
 }
 

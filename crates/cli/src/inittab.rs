@@ -16,6 +16,7 @@ const MODULES: &[(&core::ffi::CStr, Init)] = &[
     (c"_locale", taipan_mod_text::locale::PyInit__locale),
     (c"_opcode", taipan_mod_lang::opcode::PyInit__opcode),
     (c"_operator", taipan_mod_functional::operator::PyInit__operator),
+    (c"_sre", taipan_mod_sre::module::PyInit__sre),
     (c"_stat", taipan_mod_functional::stat::PyInit__stat),
     (c"_string", taipan_mod_text::string::PyInit__string),
     (c"_suggestions", taipan_mod_lang::suggestions::PyInit__suggestions),

@@ -29,6 +29,7 @@ const MODULES: &[(&core::ffi::CStr, Init)] = &[
     (c"errno", taipan_mod_functional::errno::PyInit_errno),
     (c"gc", taipan_mod_functional::gcmodule::PyInit_gc),
     (c"itertools", taipan_mod_functional::itertools::PyInit_itertools),
+    (c"unicodedata", taipan_mod_unicodedata::unicodedata::PyInit_unicodedata),
 ];
 
 /// Adds them to the import system's table, before the interpreter is initialised.

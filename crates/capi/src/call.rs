@@ -19,6 +19,10 @@ variadic! {
     PyEval_CallMethod(3, "rcx") => call_method;
     /// The same, for extensions that count sizes in `Py_ssize_t`.
     _PyObject_CallMethod_SizeT(3, "rcx") => call_method;
+    /// Calls a method, named by a str, with arguments built from a format.
+    _PyObject_CallMethod(3, "rcx") => call_method_object;
+    /// Calls a method, named by a static identifier, with arguments built from a format.
+    _PyObject_CallMethodId(3, "rcx") => call_method_id;
     /// Calls with the objects up to a NULL.
     PyObject_CallFunctionObjArgs(1, "rsi") => call_function_obj_args;
     /// Calls a method, named by an object, with the objects up to a NULL.
@@ -61,7 +65,14 @@ unsafe extern "C" fn call_method(
             }
             return null_mut();
         }
-        let method = PyObject_GetAttrString(op, name);
+        call_attribute(PyObject_GetAttrString(op, name), format, va)
+    }
+}
+
+/// Calls what an attribute look-up gave (new reference, or NULL with an exception).
+unsafe fn call_attribute(method: *mut PyObject, format: *const c_char, va: *mut VaListTag) -> *mut PyObject {
+    // SAFETY: [ARGS]
+    unsafe {
         if method.is_null() {
             return null_mut();
         }
@@ -75,6 +86,43 @@ unsafe extern "C" fn call_method(
             .into_c();
         }
         call_with(method.as_ptr(), format, va).into_c()
+    }
+}
+
+unsafe extern "C" fn call_method_object(
+    op: *mut PyObject,
+    name: *mut PyObject,
+    format: *const c_char,
+    va: *mut VaListTag,
+) -> *mut PyObject {
+    // SAFETY: [ARGS]
+    unsafe {
+        if op.is_null() || name.is_null() {
+            if !err_occurred() {
+                return Err::<Owned, _>(raise!(PyExc_SystemError, "null argument to internal routine")).into_c();
+            }
+            return null_mut();
+        }
+        call_attribute(PyObject_GetAttr(op, name), format, va)
+    }
+}
+
+/// `_Py_Identifier`: an index of the interpreter's table, and the text.
+#[repr(C)]
+struct Identifier {
+    index: Py_ssize_t,
+    string: *const c_char,
+}
+
+unsafe extern "C" fn call_method_id(op: *mut PyObject, name: *mut Identifier, format: *const c_char, va: *mut VaListTag) -> *mut PyObject {
+    // SAFETY: [ARGS]
+    unsafe {
+        let name = PyUnicode_InternFromString((*name).string);
+        if name.is_null() {
+            return null_mut();
+        }
+        let name = Owned::from_owned(name);
+        call_method_object(op, name.as_ptr(), format, va)
     }
 }
 

@@ -310,3 +310,89 @@ pub unsafe extern "C" fn _PyArg_UnpackKeywords(
         buf
     }
 }
+
+/// As [`_PyArg_UnpackKeywords`] for a function with `*args`: what exceeds `maxpos` by position goes into a tuple (new
+/// reference) at `buf[vararg]`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyArg_UnpackKeywordsWithVararg(
+    args: *const *mut PyObject,
+    nargs: Py_ssize_t,
+    kwargs: *mut PyObject,
+    kwnames: *mut PyObject,
+    parser: *mut _PyArg_Parser,
+    minpos: c_int,
+    maxpos: c_int,
+    minkw: c_int,
+    vararg: c_int,
+    buf: *mut *mut PyObject,
+) -> *const *mut PyObject {
+    // SAFETY: [ARGS] buf has room for all parameters and the tuple.
+    let fill = || -> PyResult<()> {
+        unsafe {
+            let (names, posonly, fname) = parameters(parser);
+            let given = nargs.max(0) as usize;
+            let (minpos, maxpos, vararg) = (minpos as usize, maxpos as usize, vararg as usize);
+            let required_kw = if minkw > 0 { maxpos + minkw as usize } else { minpos };
+            let dict;
+            let stack;
+            let kw: &dyn Keywords = if kwnames.is_null() {
+                dict = crate::getargs::KwDict(kwargs);
+                &dict
+            } else {
+                let nkw = PyTuple_GET_SIZE(kwnames) as usize;
+                stack = KwNames { names: kwnames, values: vector(args.add(given), nkw) };
+                &stack
+            };
+            let nkw = kw.len();
+            let want = posonly.min(minpos);
+            if given < want {
+                bail!(
+                    PyExc_TypeError,
+                    "{} takes {} {} positional argument{} ({} given)",
+                    fname,
+                    if want < maxpos { "at least" } else { "exactly" },
+                    want,
+                    plural(want as Py_ssize_t),
+                    given
+                );
+            }
+            let rest = vector(args, given).get(maxpos..).unwrap_or(&[]);
+            let rest = Owned::from_owned_or_err(_PyTuple_FromArray(rest.as_ptr(), rest.len() as Py_ssize_t))?;
+            let mut used = 0;
+            for (i, name) in names.iter().enumerate() {
+                let slot = buf.add(if i < vararg { i } else { i + 1 });
+                *slot = null_mut();
+                if i < given && i < maxpos {
+                    *slot = *args.add(i);
+                } else if i >= posonly && nkw > 0 && let Some(v) = kw.get(name)? {
+                    used += 1;
+                    *slot = v;
+                } else if i < minpos || (i >= maxpos && i < required_kw) {
+                    bail!(PyExc_TypeError, "{} missing required argument '{}' (pos {})", fname, name.to_string_lossy(), i + 1);
+                }
+            }
+            if used < nkw {
+                for key in kw.names() {
+                    if PyUnicode_Check(key) == 0 {
+                        bail!(PyExc_TypeError, "keywords must be strings");
+                    }
+                    match names[posonly..].iter().position(|p| PyUnicode_CompareWithASCIIString(key, p.as_ptr()) == 0) {
+                        None => {
+                            let f = std::ffi::CString::new(fname).unwrap_or_default();
+                            PyErr_Format(PyExc_TypeError, c"%s got an unexpected keyword argument '%S'".as_ptr(), f.as_ptr(), key);
+                            return Err(Raised::assume());
+                        }
+                        Some(i) if posonly + i < given.min(maxpos) => {
+                            let name = names[posonly + i].to_string_lossy();
+                            bail!(PyExc_TypeError, "argument for {} given by name ('{}') and position ({})", fname, name, posonly + i + 1);
+                        }
+                        Some(_) => {}
+                    }
+                }
+            }
+            *buf.add(vararg) = rest.into_raw();
+            Ok(())
+        }
+    };
+    if fill().is_ok() { buf } else { core::ptr::null() }
+}

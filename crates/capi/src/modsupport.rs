@@ -297,3 +297,23 @@ pub unsafe extern "C" fn PyModule_AddType(module: *mut PyObject, tp: *mut PyType
     }
 }
 
+/// Converter of a size that `None` leaves as it is.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _Py_convert_optional_to_ssize_t(op: *mut PyObject, result: *mut Py_ssize_t) -> core::ffi::c_int {
+    // SAFETY: [ARGS]
+    unsafe {
+        if op == Py_None() {
+            return 1;
+        }
+        if PyIndex_Check(op) == 0 {
+            let _ = raise!(PyExc_TypeError, "argument should be integer or None, not '{}'", type_name(op));
+            return 0;
+        }
+        let n = PyNumber_AsSsize_t(op, PyExc_OverflowError);
+        if n == -1 && err_occurred() {
+            return 0;
+        }
+        *result = n;
+        1
+    }
+}

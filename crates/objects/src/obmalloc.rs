@@ -765,6 +765,34 @@ pub unsafe extern "C" fn _PyMem_Strdup(text: *const core::ffi::c_char) -> *mut c
     }
 }
 
+extern "C" fn arena_alloc(_: *mut c_void, size: usize) -> *mut c_void {
+    // SAFETY: a new mapping.
+    unsafe {
+        let p = libc::mmap(null_mut(), size, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, 0);
+        if p == libc::MAP_FAILED { null_mut() } else { p }
+    }
+}
+extern "C" fn arena_free(_: *mut c_void, p: *mut c_void, size: usize) {
+    // SAFETY: [OWN] a mapping of arena_alloc.
+    unsafe { libc::munmap(p, size) };
+}
+
+static mut ARENAS: PyObjectArenaAllocator = PyObjectArenaAllocator { ctx: null_mut(), alloc: Some(arena_alloc), free: Some(arena_free) };
+
+/// Reads the allocator of arenas.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn PyObject_GetArenaAllocator(allocator: *mut PyObjectArenaAllocator) {
+    // SAFETY: [ARGS]
+    unsafe { *allocator = core::ptr::read(&raw const ARENAS) }
+}
+
+/// Replaces the allocator of arenas. The heap asks it for none: it reserves its address space once, at the start.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn PyObject_SetArenaAllocator(allocator: *mut PyObjectArenaAllocator) {
+    // SAFETY: [ARGS]
+    unsafe { ARENAS = core::ptr::read(allocator) }
+}
+
 /// How many slots are in use (`sys.getallocatedblocks`).
 pub fn allocated_blocks() -> usize {
     // SAFETY: [GIL] pages are only counted.

@@ -406,7 +406,7 @@ pub fn read_config(options: &Options) -> ConfigResult<Config> {
         pathconfig_warnings: 1,
         program_name,
         pythonpath_env: env.get("PYTHONPATH"),
-        home: env.get("PYTHONHOME"),
+        home: crate::pathconfig::given_home().or_else(|| env.get("PYTHONHOME")),
         platlibdir,
         module_search_paths: Vec::new(),
         stdlib_dir: None,
@@ -426,9 +426,13 @@ pub fn read_config(options: &Options) -> ConfigResult<Config> {
 
 /// The default configuration of an embedding program that was given nothing.
 pub fn default_config() -> Config {
-    let options = Options { orig_argv: vec![b"python3".to_vec()], ..Options::default() };
+    let program = crate::pathconfig::given_program_name().unwrap_or_else(|| b"python3".to_vec());
+    let options = Options { orig_argv: vec![program], ..Options::default() };
     match read_config(&options) {
-        Ok(c) => c,
+        Ok(mut c) => {
+            crate::pathconfig::apply(&mut c);
+            c
+        }
         Err(ConfigError::Fatal(_, msg)) => taipan_abi::fatal(&msg),
     }
 }

@@ -49,6 +49,7 @@ pub mod internal_api;
 pub mod intrinsics;
 pub mod pymain;
 pub mod marshal;
+pub mod pathconfig;
 pub mod pydebug;
 pub mod pyconfig;
 pub mod pylifecycle;

@@ -632,36 +632,36 @@ fn install_panic_hook() {
 /// The C name of the program.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn Py_GetProgramName() -> *const libc::wchar_t {
-    wide_of(|c| &c.program_name)
+    wide_of(|c| c.program_name.clone())
 }
 
 /// `sys.prefix`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn Py_GetPrefix() -> *const libc::wchar_t {
-    wide_of(|c| &c.prefix)
+    wide_of(|c| c.prefix.clone())
 }
 
 /// `sys.exec_prefix`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn Py_GetExecPrefix() -> *const libc::wchar_t {
-    wide_of(|c| &c.exec_prefix)
+    wide_of(|c| c.exec_prefix.clone())
 }
 
 /// `sys.executable`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn Py_GetProgramFullPath() -> *const libc::wchar_t {
-    wide_of(|c| &c.executable)
+    wide_of(|c| c.executable.clone())
 }
 
 /// A text of the configuration as a wide string that lives for ever; NULL before initialisation.
-fn wide_of(get: impl Fn(&Config) -> &Vec<u8>) -> *const libc::wchar_t {
+pub fn wide_of(get: impl Fn(&Config) -> Vec<u8>) -> *const libc::wchar_t {
     static CACHE: Mutex<Vec<(Vec<u8>, usize)>> = Mutex::new(Vec::new());
     let ip = main_interp();
     if ip.is_null() {
         return core::ptr::null();
     }
     // SAFETY: the configuration lives as long as the process.
-    let text = get(unsafe { &(*ip).config }).clone();
+    let text = get(unsafe { &(*ip).config });
     let mut all = CACHE.lock().unwrap_or_else(|e| e.into_inner());
     if let Some((_, p)) = all.iter().find(|(t, _)| *t == text) {
         return *p as *const libc::wchar_t;

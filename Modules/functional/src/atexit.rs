@@ -108,6 +108,34 @@ module! {
     pub fn PyInit_atexit = "atexit", "Functions to be called when the interpreter exits.", methods: METHODS, exec: exec;
 }
 
+/// A C function for the end of the interpreter, with its argument.
+type CCallback = (unsafe extern "C" fn(*mut core::ffi::c_void), *mut core::ffi::c_void);
+
+static mut C_CALLBACKS: Vec<CCallback> = Vec::new();
+
+/// Registers a C function for the end of the interpreter, after Python code can no longer run.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn PyUnstable_AtExit(
+    _interp: *mut PyInterpreterState,
+    func: unsafe extern "C" fn(*mut core::ffi::c_void),
+    data: *mut core::ffi::c_void,
+) -> core::ffi::c_int {
+    // SAFETY: [GIL]
+    unsafe { (*(&raw mut C_CALLBACKS)).push((func, data)) };
+    0
+}
+
+/// Calls the C functions, first registered first; the lifecycle calls it last thing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyAtExit_Fini() {
+    // SAFETY: [GIL] taken out before the calls.
+    unsafe {
+        for (func, data) in core::mem::take(&mut *(&raw mut C_CALLBACKS)) {
+            func(data);
+        }
+    }
+}
+
 /// Calls what is registered; the lifecycle calls it first thing at finalisation.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyAtExit_Call() {

@@ -2,7 +2,6 @@
 
 use crate::initconfig::{Bytes, Config};
 use crate::pystate::main_interp;
-use core::ffi::c_int;
 use core::ptr::{null, null_mut};
 use std::sync::{Mutex, PoisonError};
 use taipan_abi::*;
@@ -99,23 +98,4 @@ pub unsafe extern "C" fn Py_GetPythonHome() -> *const libc::wchar_t {
         return null();
     }
     crate::pylifecycle::wide_of(|c| c.home.clone().unwrap_or_default())
-}
-
-/// The command line as it was given (lent).
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn Py_GetArgcArgv(argc: *mut c_int, argv: *mut *mut *mut libc::wchar_t) {
-    static ARGS: Mutex<Vec<usize>> = Mutex::new(Vec::new());
-    let mut args = ARGS.lock().unwrap_or_else(PoisonError::into_inner);
-    let ip = main_interp();
-    // SAFETY: [ARGS] the vector is filled once and then lives for ever.
-    unsafe {
-        if args.is_empty() && !ip.is_null() {
-            for a in &(*ip).config.orig_argv {
-                args.push(crate::fileutils::raw_wide(&crate::fileutils::decode_locale(a)) as usize);
-            }
-            args.push(0);
-        }
-        *argc = args.len().saturating_sub(1) as c_int;
-        *argv = args.as_mut_ptr().cast();
-    }
 }

@@ -16,6 +16,8 @@ unsafe extern "C" {
     fn _PyModule_ClearDict(dict: *mut PyObject);
     /// The module `atexit`: calls what is registered.
     fn _PyAtExit_Call();
+    /// The module `atexit`: calls the C functions registered for the interpreter's end.
+    fn _PyAtExit_Fini();
     fn _PyGC_CollectNoFail(ts: *mut PyThreadState) -> Py_ssize_t;
     static stdout: *mut libc::FILE;
     static stderr: *mut libc::FILE;
@@ -468,6 +470,7 @@ pub unsafe extern "C" fn Py_FinalizeEx() -> c_int {
         finalize_modules();
         ok &= flush_std_files();
         crate::sysmodule::clear_audit_hooks();
+        _PyAtExit_Fini();
         call_exit_funcs();
         libc::fflush(stdout);
         libc::fflush(stderr);

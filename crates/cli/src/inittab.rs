@@ -22,6 +22,7 @@ const MODULES: &[(&core::ffi::CStr, Init)] = &[
     (c"_suggestions", taipan_mod_lang::suggestions::PyInit__suggestions),
     (c"_symtable", taipan_mod_lang::symtable::PyInit__symtable),
     (c"_sysconfig", taipan_mod_lang::sysconfig::PyInit__sysconfig),
+    (c"_thread", taipan_mod_posix::thread::PyInit__thread),
     (c"_tokenize", taipan_mod_lang::tokenize::PyInit__tokenize),
     (c"_typing", taipan_mod_lang::typing::PyInit__typing),
     (c"_weakref", taipan_mod_functional::weakref::PyInit__weakref),
@@ -29,6 +30,9 @@ const MODULES: &[(&core::ffi::CStr, Init)] = &[
     (c"errno", taipan_mod_functional::errno::PyInit_errno),
     (c"gc", taipan_mod_functional::gcmodule::PyInit_gc),
     (c"itertools", taipan_mod_functional::itertools::PyInit_itertools),
+    (c"posix", taipan_mod_posix::posixmodule::PyInit_posix),
+    (c"resource", taipan_mod_posix::resource::PyInit_resource),
+    (c"time", taipan_mod_posix::timemodule::PyInit_time),
     (c"unicodedata", taipan_mod_unicodedata::unicodedata::PyInit_unicodedata),
 ];
 

@@ -172,6 +172,11 @@ pub fn is_main_thread() -> bool {
     MAIN_THREAD.load(Relaxed) == thread_ident()
 }
 
+/// Identity of the main thread.
+pub fn main_thread_ident() -> usize {
+    MAIN_THREAD.load(Relaxed)
+}
+
 /// Declares the running OS thread the main one.
 pub fn set_main_thread() {
     MAIN_THREAD.store(thread_ident(), Relaxed);

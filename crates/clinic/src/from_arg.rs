@@ -297,7 +297,7 @@ impl<'a> FromArg<'a> for Char {
 }
 
 /// Contiguous bytes of a bytes-like object (format unit `y*`), released on drop.
-pub struct BufferView(Box<Py_buffer>);
+pub struct BufferView(Py_buffer);
 impl BufferView {
     /// The bytes.
     pub fn as_bytes(&self) -> &[u8] {
@@ -316,10 +316,10 @@ impl BufferView {
     /// # Safety
     /// `arg` is live.
     pub unsafe fn get(arg: *mut PyObject) -> PyResult<Self> {
-        // SAFETY: [ARGS] the view is boxed because exporters may keep its address.
+        // SAFETY: [ARGS] a simple view has no pointer into itself: it may be moved.
         unsafe {
-            let mut view = Box::new(core::mem::zeroed::<Py_buffer>());
-            check_status(PyObject_GetBuffer(arg, &mut *view, PyBUF_SIMPLE))?;
+            let mut view = core::mem::zeroed::<Py_buffer>();
+            check_status(PyObject_GetBuffer(arg, &mut view, PyBUF_SIMPLE))?;
             Ok(BufferView(view))
         }
     }
@@ -330,8 +330,8 @@ impl BufferView {
     pub unsafe fn get_writable(arg: *mut PyObject) -> PyResult<Self> {
         // SAFETY: [ARGS]
         unsafe {
-            let mut view = Box::new(core::mem::zeroed::<Py_buffer>());
-            check_status(PyObject_GetBuffer(arg, &mut *view, PyBUF_WRITABLE))?;
+            let mut view = core::mem::zeroed::<Py_buffer>();
+            check_status(PyObject_GetBuffer(arg, &mut view, PyBUF_WRITABLE))?;
             Ok(BufferView(view))
         }
     }
@@ -339,7 +339,7 @@ impl BufferView {
 impl Drop for BufferView {
     fn drop(&mut self) {
         // SAFETY: filled by PyObject_GetBuffer.
-        unsafe { PyBuffer_Release(&mut *self.0) }
+        unsafe { PyBuffer_Release(&mut self.0) }
     }
 }
 impl<'a> FromArg<'a> for BufferView {

@@ -7,7 +7,7 @@ mod arith;
 mod bytes;
 mod capi;
 mod methods;
-mod nat;
+pub mod nat;
 mod text;
 
 pub use arith::{

@@ -548,22 +548,19 @@ unsafe fn cached_call(slf: *mut LruCache, args: *mut PyObject, kw: *mut PyObject
         if err_occurred() {
             return Err(Raised::assume());
         }
+        // The least recently used link leaves. It dies last: destructors may come back here.
+        let mut evicted = None;
         if PyDict_Size((*slf).cache) >= (*slf).maxsize && (*root).next != root {
-            // Reuse the least recently used link. It leaves the dict first: destructors may come back here.
             let oldest = (*root).next;
             unlink(oldest);
-            let popped = _PyDict_Pop_KnownHash((*slf).cache, (*oldest).key, (*oldest).hash, Py_None());
-            if popped.is_null() {
+            let mut popped = null_mut();
+            if _PyDict_Pop_KnownHash((*slf).cache.cast(), (*oldest).key, (*oldest).hash, &mut popped) < 0 {
                 // Comparing keys raised: the link stays cached.
                 link_last(root, oldest);
                 return Err(Raised::assume());
             }
-            if popped == Py_None() {
-                // Somebody removed it meanwhile; a fresh link is made below.
-                Py_DECREF(popped);
-            } else {
-                Py_DECREF(popped);
-            }
+            // NULL if somebody removed it meanwhile.
+            evicted = Owned::from_owned_or_opt(popped);
         }
         let l = new::<Link>(Borrowed::from_ptr(&raw mut LINK))?;
         (*l.as_ptr()).hash = hash;
@@ -571,12 +568,13 @@ unsafe fn cached_call(slf: *mut LruCache, args: *mut PyObject, kw: *mut PyObject
         (*l.as_ptr()).result = result.clone().into_raw();
         check_status(_PyDict_SetItem_KnownHash((*slf).cache, key.as_ptr(), l.as_ptr().cast(), hash))?;
         link_last(root, l.as_ptr());
+        drop(evicted);
         Ok(result)
     }
 }
 
 unsafe extern "C" {
-    fn _PyDict_Pop_KnownHash(dict: *mut PyObject, key: *mut PyObject, hash: Py_hash_t, default: *mut PyObject) -> *mut PyObject;
+    fn _PyDict_Pop_KnownHash(dict: *mut PyDictObject, key: *mut PyObject, hash: Py_hash_t, result: *mut *mut PyObject) -> c_int;
 }
 
 unsafe extern "C" fn lru_call(slf: *mut PyObject, args: *mut PyObject, kw: *mut PyObject) -> *mut PyObject {

@@ -22,7 +22,7 @@ for bad in (b"bytes", 1, None):
         _speedups._escape_inner(bad)
     except SystemError as e:
         # The extension itself forgets the exception.
-        assert "returned NULL without setting an exception" in str(e)
+        assert "without" in str(e) and "exception" in str(e)
     else:
         raise AssertionError(bad)
 

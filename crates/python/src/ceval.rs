@@ -109,7 +109,10 @@ unsafe fn exception_unwind(
     // SAFETY: [FRAME] [STACK]
     unsafe {
         loop {
-            debug_assert!(!(*tstate).current_exception.is_null());
+            if (*tstate).current_exception.is_null() {
+                // An extension's fault.
+                let _ = raise!(PyExc_SystemError, "error return without exception set");
+            }
             if add_traceback {
                 if !frame.is_incomplete() {
                     let object = frame_get_frame_object(frame);

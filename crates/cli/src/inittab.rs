@@ -32,6 +32,7 @@ const MODULES: &[(&core::ffi::CStr, Init)] = &[
     (c"array", taipan_mod_data::array::PyInit_array),
     (c"atexit", taipan_mod_functional::atexit::PyInit_atexit),
     (c"cmath", taipan_mod_math::cmath::PyInit_cmath),
+    (c"faulthandler", taipan_mod_fault::PyInit_faulthandler),
     (c"errno", taipan_mod_functional::errno::PyInit_errno),
     (c"gc", taipan_mod_functional::gcmodule::PyInit_gc),
     (c"itertools", taipan_mod_functional::itertools::PyInit_itertools),

@@ -9,6 +9,7 @@ const MODULES: &[(&core::ffi::CStr, Init)] = &[
     (c"_abc", taipan_mod_functional::abc::PyInit__abc),
     (c"_ast", taipan_mod_lang::ast::PyInit__ast),
     (c"_bisect", taipan_mod_text::bisect::PyInit__bisect),
+    (c"_bz2", taipan_mod_compression::bz2::PyInit__bz2),
     (c"_collections", taipan_mod_functional::collections::PyInit__collections),
     (c"_functools", taipan_mod_functional::functools::PyInit__functools),
     (c"_heapq", taipan_mod_text::heapq::PyInit__heapq),
@@ -31,6 +32,7 @@ const MODULES: &[(&core::ffi::CStr, Init)] = &[
     (c"_weakref", taipan_mod_functional::weakref::PyInit__weakref),
     (c"array", taipan_mod_data::array::PyInit_array),
     (c"atexit", taipan_mod_functional::atexit::PyInit_atexit),
+    (c"binascii", taipan_mod_data::binascii::PyInit_binascii),
     (c"cmath", taipan_mod_math::cmath::PyInit_cmath),
     (c"faulthandler", taipan_mod_fault::PyInit_faulthandler),
     (c"errno", taipan_mod_functional::errno::PyInit_errno),
@@ -41,6 +43,7 @@ const MODULES: &[(&core::ffi::CStr, Init)] = &[
     (c"resource", taipan_mod_posix::resource::PyInit_resource),
     (c"time", taipan_mod_posix::timemodule::PyInit_time),
     (c"unicodedata", taipan_mod_unicodedata::unicodedata::PyInit_unicodedata),
+    (c"zlib", taipan_mod_compression::zlib::PyInit_zlib),
 ];
 
 /// Adds them to the import system's table, before the interpreter is initialised.

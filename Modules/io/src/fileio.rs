@@ -666,7 +666,7 @@ fn set_finalizing(slf: F<'_>, value: Option<Borrowed<'_>>) -> PyResult<()> {
 }
 getset! {
     static ATTRS = [
-        "closed" => closed, "Whether the file is closed.";
+        "closed" => closed, "True if the file is closed";
         "closefd" => closefd, "Whether closing closes the descriptor.";
         "mode" => mode, "The mode, as text.";
         "_blksize" => blksize, set_blksize, "Preferred size of transfers.";

@@ -739,26 +739,34 @@ impl Page {
     }
 }
 
-unsafe fn untrack_atomic(objs: &[*mut PyObject]) {
-    // SAFETY: [GIL] reads items of exact tuples only.
+/// Whether `item` can never be part of a cycle as it is: not collected at all, or an untracked tuple.
+unsafe fn is_atomic(item: *mut PyObject) -> bool {
+    // SAFETY: [ARGS] item is live.
+    unsafe { PyObject_IS_GC(item) == 0 || (PyTuple_CheckExact(item) != 0 && !is_tracked(item)) }
+}
+
+/// Stops tracking tuples, and in full collections dicts, that hold atomic objects only.
+unsafe fn untrack_atomic(objs: &[*mut PyObject], dicts: bool) {
+    // SAFETY: [GIL] reads the content of exact tuples and dicts only.
     unsafe {
         for &op in objs {
-            if PyTuple_CheckExact(op) != 0 {
-                let n = PyTuple_GET_SIZE(op);
-                let atomic = (0..n).all(|i| {
+            let atomic = if PyTuple_CheckExact(op) != 0 {
+                (0..PyTuple_GET_SIZE(op)).all(|i| {
                     let item = PyTuple_GET_ITEM(op, i);
-                    if item.is_null() {
-                        return false;
-                    }
-                    let tp = type_of(item);
-                    if (*tp).tp_flags & Py_TPFLAGS_HAVE_GC == 0 {
-                        return true;
-                    }
-                    PyTuple_CheckExact(item) != 0 && !is_tracked(item)
-                });
-                if atomic {
-                    gc_untrack(op);
+                    !item.is_null() && is_atomic(item)
+                })
+            } else if dicts && PyDict_CheckExact(op) != 0 && (*op.cast::<PyDictObject>()).ma_values.is_null() {
+                let (mut pos, mut key, mut value) = (0, null_mut(), null_mut());
+                let mut all = true;
+                while all && PyDict_Next(op, &mut pos, &mut key, &mut value) != 0 {
+                    all = is_atomic(key) && is_atomic(value);
                 }
+                all
+            } else {
+                false
+            };
+            if atomic {
+                gc_untrack(op);
             }
         }
     }
@@ -850,7 +858,7 @@ unsafe fn collect_main(generation: usize) -> (Py_ssize_t, Py_ssize_t) {
         };
         examined.subtract();
         let (reachable, unreachable) = examined.split();
-        untrack_atomic(&reachable);
+        untrack_atomic(&reachable, generation == 2);
         promote(&reachable, generation);
         if unreachable.is_empty() {
             free_scratch();

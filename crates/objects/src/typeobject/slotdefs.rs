@@ -69,7 +69,7 @@ slotdefs! {
     "__gt__" [tp tp_richcompare] slot_tp_richcompare [richcmp_gt] "($self, value, /)" "self > value.";
     "__ge__" [tp tp_richcompare] slot_tp_richcompare [richcmp_ge] "($self, value, /)" "self >= value.";
     "__iter__" [tp tp_iter] slot_tp_iter [wrap_unaryfunc] "($self, /)" "iter(self).";
-    "__next__" [tp tp_iternext] slot_tp_iternext [wrap_next] "($self, /)" "next(self).";
+    "__next__" [tp tp_iternext] slot_tp_iternext [wrap_next] "($self, /)" "Implement next(self).";
     "__get__" [tp tp_descr_get] slot_tp_descr_get [wrap_descr_get] "($self, instance, owner=None, /)" "The attribute's value for an instance of owner.";
     "__set__" [tp tp_descr_set] slot_tp_descr_set [wrap_descr_set] "($self, instance, value, /)" "Set the attribute of instance.";
     "__delete__" [tp tp_descr_set] slot_tp_descr_set [wrap_descr_delete] "($self, instance, /)" "Delete the attribute of instance.";

@@ -311,8 +311,8 @@ methods! {
 }
 members! {
     static COMPLEX_MEMBERS = [
-        "real", Py_T_DOUBLE, offset_of!(PyComplexObject, cval) + offset_of!(Py_complex, real), Py_READONLY, "real part";
-        "imag", Py_T_DOUBLE, offset_of!(PyComplexObject, cval) + offset_of!(Py_complex, imag), Py_READONLY, "imaginary part";
+        "real", Py_T_DOUBLE, offset_of!(PyComplexObject, cval) + offset_of!(Py_complex, real), Py_READONLY, "the real part of a complex number";
+        "imag", Py_T_DOUBLE, offset_of!(PyComplexObject, cval) + offset_of!(Py_complex, imag), Py_READONLY, "the imaginary part of a complex number";
     ];
 }
 

@@ -809,7 +809,8 @@ fn for_each_thread(mut f: impl FnMut(*mut PyThreadState) -> PyResult<()>) -> PyR
         let ip = as_interp((*current_tstate()).interp);
         let all: Vec<_> = {
             let _lock = head_lock();
-            core::iter::successors(Some((*ip).threads_head), |&t| Some((*t).next)).take_while(|t| !t.is_null()).collect()
+            let live = |t: *mut PyThreadState| (!t.is_null()).then_some(t);
+            core::iter::successors(live((*ip).threads_head), |&t| live((*t).next)).collect()
         };
         for t in all {
             f(t)?;

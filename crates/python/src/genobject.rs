@@ -850,12 +850,12 @@ unsafe extern "C" fn gen_sizeof(slf: *mut PyObject, _: *mut PyObject) -> *mut Py
     }
 }
 
-const SEND_DOC: &CStr = c"Resume with the given value; return the next one yielded, or raise StopIteration.";
-const THROW_DOC: &CStr = c"throw(value)\nthrow(type[,value[,tb]])\n\nRaise an exception where it is suspended; return the next value yielded, or raise StopIteration.";
-const CLOSE_DOC: &CStr = c"Raise GeneratorExit where it is suspended.";
+const SEND_DOC: &CStr = c"Send a value into coroutine or generator: resume it, return what it yields next, or raise StopIteration.";
+const THROW_DOC: &CStr = c"throw(value)\nthrow(type[,value[,tb]])\n\nRaise an exception in coroutine or generator, where it is suspended;\nreturn the next value yielded, or raise StopIteration.";
+const CLOSE_DOC: &CStr = c"Raise GeneratorExit inside coroutine or generator, where it is suspended.";
 const SIZEOF_DOC: &CStr = c"Size in memory, in bytes.";
-const NAME_DOC: &CStr = c"name";
-const QUALNAME_DOC: &CStr = c"qualified name";
+const NAME_DOC: &CStr = c"name of the coroutine or generator";
+const QUALNAME_DOC: &CStr = c"qualified name of the coroutine or generator";
 const NO_DOC: &CStr = c"";
 
 static GEN_METHODS: Table<PyMethodDef, 6> = Table::new([

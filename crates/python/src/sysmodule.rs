@@ -413,11 +413,7 @@ unsafe fn call_trampoline(callback: *mut PyObject, frame: *mut PyFrameObject, wh
             _ => intern!("opcode"),
         };
         let arg = if arg.is_null() { Py_None() } else { arg };
-        let r = call(callback, &[frame.cast(), name, arg]);
-        if r.is_err() {
-            crate::traceback::PyTraceBack_Here(frame);
-        }
-        r
+        call(callback, &[frame.cast(), name, arg])
     }
 }
 
@@ -481,7 +477,8 @@ fn all_threads(set: impl Fn(*mut PyThreadState) -> c_int) -> PyResult<()> {
         let ip = interp();
         let all: Vec<_> = {
             let _lock = crate::pystate::head_lock();
-            core::iter::successors(Some(ip.threads_head), |&t| Some((*t).next)).take_while(|t| !t.is_null()).collect()
+            let live = |t: *mut PyThreadState| (!t.is_null()).then_some(t);
+            core::iter::successors(live(ip.threads_head), |&t| live((*t).next)).collect()
         };
         for t in all {
             check_status(set(t))?;

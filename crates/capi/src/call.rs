@@ -160,8 +160,13 @@ unsafe extern "C" fn call_method_obj_args(op: *mut PyObject, name: *mut PyObject
 unsafe extern "C" fn tuple_pack(n: Py_ssize_t, va: *mut VaListTag) -> *mut PyObject {
     // SAFETY: [ARGS] n objects follow.
     unsafe {
-        let args: Vec<*mut PyObject> = (0..n).map(|_| (*va).next_ptr::<PyObject>()).collect();
-        _PyTuple_FromArray(args.as_ptr(), args.len() as Py_ssize_t)
+        let tuple = PyTuple_New(n);
+        if !tuple.is_null() {
+            for i in 0..n {
+                PyTuple_SET_ITEM(tuple, i, Py_NewRef((*va).next_ptr::<PyObject>()));
+            }
+        }
+        tuple
     }
 }
 

@@ -677,6 +677,12 @@ unsafe fn parse_positional(args: &[*mut PyObject], format: *const c_char, va: &m
                 return 0;
             }
         }
+        let rest = r.peek();
+        if rest != 0 && !rest.is_ascii_alphabetic() && !b"(|:;".contains(&rest) {
+            r.undo();
+            let _ = raise!(PyExc_SystemError, "bad format string: {}", String::from_utf8_lossy(bytes));
+            return 0;
+        }
         1
     }
 }
@@ -871,14 +877,10 @@ pub(crate) unsafe fn parse_keywords(
         }
         let mut r = Reader::new(bytes, va);
         let mut used = 0;
-        let mut optional = false;
+        let mut complete = true;
         for (i, name) in names.iter().enumerate() {
-            if r.eat(b'|') {
-                optional = true;
-            }
-            if r.eat(b'$') {
-                optional = optional || i >= s.min;
-            }
+            r.eat(b'|');
+            r.eat(b'$');
             let text = name.to_string_lossy();
             let value = if i < nargs {
                 if i >= posonly && nkw > 0 {
@@ -936,6 +938,7 @@ pub(crate) unsafe fn parse_keywords(
             }
             // All given arguments are read: nothing of the rest needs skipping.
             if used == nkw && i >= nargs {
+                complete = false;
                 break;
             }
             if r.skip().is_err() {
@@ -943,7 +946,13 @@ pub(crate) unsafe fn parse_keywords(
                 return 0;
             }
         }
-        let _ = optional;
+        let rest = r.peek();
+        if complete && rest != 0 && !b":;|$".contains(&rest) {
+            let rest = String::from_utf8_lossy(&bytes[r.at..]).into_owned();
+            r.undo();
+            let _ = raise!(PyExc_SystemError, "more argument specifiers than keyword list entries (remaining format:'{}')", rest);
+            return 0;
+        }
         if used < nkw {
             for key in kw.names() {
                 if PyUnicode_Check(key) == 0 {

@@ -1113,7 +1113,16 @@ pub struct InvalidEscape {
 
 /// Resolves the escapes of a bytes literal.
 pub fn decode_escape(s: &[u8], errors: *const c_char) -> PyResult<(Vec<u8>, Option<InvalidEscape>)> {
-    let mut out = Vec::with_capacity(s.len());
+    let mut out = Vec::new();
+    if out.try_reserve(s.len()).is_err() {
+        if s.len() > Py_ssize_t::MAX as usize - size_of::<PyBytesObject>() {
+            bail!(PyExc_OverflowError, "byte string is too large");
+        }
+        // SAFETY: [GIL]
+        unsafe { PyErr_NoMemory() };
+        // SAFETY: [EXC] set above.
+        return Err(unsafe { Raised::assume() });
+    }
     let mut invalid: Option<InvalidEscape> = None;
     let mut i = 0;
     while i < s.len() {

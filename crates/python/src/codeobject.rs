@@ -1241,8 +1241,8 @@ unsafe fn notify_watchers(event: c_int, co: *mut PyCodeObject) {
             let Some(watcher) = WATCHERS[i] else { continue };
             let exc = if event == PY_CODE_EVENT_DESTROY { PyErr_GetRaisedException() } else { null_mut() };
             if watcher(event, co) < 0 {
-                let what = if event == PY_CODE_EVENT_CREATE { c"CREATE" } else { c"DESTROY" };
-                let format = c"Exception ignored in %s watcher callback for <code object at %p>";
+                let what = if event == PY_CODE_EVENT_CREATE { c"PY_CODE_EVENT_CREATE" } else { c"PY_CODE_EVENT_DESTROY" };
+                let format = c"Exception ignored in %s watcher callback for %R";
                 PyErr_FormatUnraisable(format.as_ptr(), what.as_ptr(), co);
             }
             if !exc.is_null() {

@@ -314,7 +314,7 @@ fn printer_isatty(slf: Borrowed<'_, Printer>) -> PyResult<bool> {
 }
 
 fn printer_encoding(_: Borrowed<'_, Printer>) -> PyResult<Owned> {
-    new_str("utf-8")
+    Ok(none())
 }
 
 fn printer_none(_: Borrowed<'_, Printer>) -> PyResult<()> {

@@ -386,7 +386,7 @@ pub unsafe fn run_code(code: *mut PyObject, globals: *mut PyObject, locals: *mut
     // SAFETY: [ARGS]
     unsafe {
         UNHANDLED_KEYBOARD_INTERRUPT.store(false, Relaxed);
-        if PyDict_Check(globals) == 0 {
+        if globals.is_null() || PyDict_Check(globals) == 0 {
             bail!(PyExc_SystemError, "globals must be a real dict");
         }
         if !flag(PyDict_Contains(globals, intern!("__builtins__")))? {

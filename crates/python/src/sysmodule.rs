@@ -60,8 +60,8 @@ pub unsafe extern "C" fn PySys_GetObject(name: *const c_char) -> *mut PyObject {
     unsafe {
         with_saved_exception(|| match own(PyUnicode_FromString(name)) {
             Ok(n) => _PySys_GetAttr(current_tstate(), n.as_ptr()),
-            Err(e) => {
-                e.clear();
+            Err(_) => {
+                PyErr_FormatUnraisable(c"Exception ignored in PySys_GetObject()".as_ptr());
                 null_mut()
             }
         })

@@ -180,7 +180,7 @@ pub unsafe extern "C" fn PyLong_AsNativeBytes(vv: *mut PyObject, buffer: *mut c_
         if unsigned_fits && (flags == -1 || flags & Py_ASNATIVEBYTES_UNSIGNED_BUFFER != 0) {
             return if is_compact(v) || bits - 1 == 8 * n as usize { native_size(v, bits - 1, n) } else { native_size(v, bits, n) };
         }
-        if is_negative(v) && bits > 1 {
+        if is_negative(v) && bits > 1 && n > 0 && bits / 8 == n as usize {
             let d = digits(v);
             let power_of_two = d[d.len() - 1].is_power_of_two() && d[..d.len() - 1].iter().all(|&x| x == 0);
             bits -= power_of_two as usize;

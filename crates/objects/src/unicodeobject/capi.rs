@@ -67,6 +67,13 @@ pub unsafe extern "C" fn PyUnicode_FromWideChar(w: *const wchar_t, size: Py_ssiz
         if n == 0 {
             return empty_ptr();
         }
+        if size < -1 {
+            PyErr_BadInternalCall();
+            return null_mut();
+        }
+        if n > Py_ssize_t::MAX as usize / 4 - 16 {
+            return PyErr_NoMemory();
+        }
         let s = core::slice::from_raw_parts(w.cast::<u32>(), n);
         if let Some(&c) = s.iter().find(|&&c| c > MAX_UNICODE) {
             return raised(raise!(PyExc_ValueError, "character U+{:x} is not in range [U+0000; U+{:x}]", c, MAX_UNICODE));

@@ -149,8 +149,11 @@ pub unsafe extern "C" fn PyUnicode_EqualToUTF8(unicode: *mut PyObject, s: *const
 pub unsafe extern "C" fn PyUnicode_EqualToUTF8AndSize(unicode: *mut PyObject, s: *const c_char, size: Py_ssize_t) -> c_int {
     // SAFETY: [ARGS]
     unsafe {
-        let other = core::slice::from_raw_parts(s.cast::<u8>(), size as usize);
         let t = text_of(unicode);
+        if size < t.len() as Py_ssize_t {
+            return 0;
+        }
+        let other = if size == 0 { &[] } else { core::slice::from_raw_parts(s.cast::<u8>(), size as usize) };
         if is_ascii(unicode) {
             return (t.bytes() == other) as c_int;
         }

@@ -1062,7 +1062,7 @@ methods! {
     static BUILTIN_METHODS = [
         raw "__build_class__", PyMethodDefPointer { PyCFunctionFastWithKeywords: build_class_entry }, METH_FASTCALL | METH_KEYWORDS,
             "__build_class__(func, name, /, *bases, [metaclass], **kwds) -> class\n\nWhat a class statement calls.";
-        "__import__($module, /, name, globals=<unrepresentable>, locals=<unrepresentable>, fromlist=<unrepresentable>, level=0)" => builtin_import, "Import a module; what an import statement calls.";
+        "__import__($module, /, name, globals=None, locals=None, fromlist=(), level=0)" => builtin_import, "Import a module; what an import statement calls.";
         "abs($module, x, /)" => builtin_abs, "The absolute value of a number.";
         "all($module, iterable, /)" => builtin_all, "Whether all items are true; True if there is none.";
         "any($module, iterable, /)" => builtin_any, "Whether any item is true; False if there is none.";
@@ -1079,7 +1079,7 @@ methods! {
         "divmod($module, x, y, /)" => builtin_divmod, "Quotient and remainder: (x//y, x%y).";
         "eval($module, source, /, globals=None, locals=None)" => builtin_eval, "The value of an expression.";
         "exec($module, source, /, globals=None, locals=None, *, closure=None)" => builtin_exec, "Run statements.";
-        "format($module, value, format_spec=<unrepresentable>, /)" => builtin_format, "A value formatted by its type.";
+        "format($module, value, format_spec='', /)" => builtin_format, "A value formatted by its type.";
         raw "getattr", PyMethodDefPointer { PyCFunctionFast: getattr_entry }, METH_FASTCALL,
             "getattr(object, name[, default]) -> value\n\nAn attribute of an object, or the default if there is no such attribute.";
         "globals($module, /)" => builtin_globals, "The namespace of the current module.";
@@ -1087,7 +1087,7 @@ methods! {
         "hash($module, obj, /)" => builtin_hash, "The hash of an object.";
         "hex($module, number, /)" => builtin_hex, "An integer in hexadecimal, with 0x in front.";
         "id($module, obj, /)" => builtin_id, "The identity of an object: no other object that lives has it.";
-        "input($module, prompt=<unrepresentable>, /)" => builtin_input, "A line from standard input, without its end.";
+        "input($module, prompt='', /)" => builtin_input, "A line from standard input, without its end.";
         "isinstance($module, obj, class_or_tuple, /)" => builtin_isinstance, "Whether an object is an instance of a class or of one of several.";
         "issubclass($module, cls, class_or_tuple, /)" => builtin_issubclass, "Whether a class derives from a class or from one of several.";
         raw "iter", PyMethodDefPointer { PyCFunctionFast: iter_entry }, METH_FASTCALL,
@@ -1111,7 +1111,7 @@ methods! {
         "setattr($module, obj, name, value, /)" => builtin_setattr, "Set an attribute.";
         raw "sorted", PyMethodDefPointer { PyCFunctionFastWithKeywords: sorted_entry }, METH_FASTCALL | METH_KEYWORDS,
             "sorted($module, iterable, /, *, key=None, reverse=False)\n--\n\nA new sorted list of the items.";
-        "sum($module, iterable, /, start=<unrepresentable>)" => builtin_sum, "The sum of the items and of a start value.";
+        "sum($module, iterable, /, start=0)" => builtin_sum, "The sum of the items and of a start value.";
         raw "vars", PyMethodDefPointer { PyCFunctionFast: vars_entry }, METH_FASTCALL,
             "vars([object]) -> dictionary\n\nThe namespace of an object; without argument that of the current scope.";
     ];

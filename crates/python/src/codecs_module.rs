@@ -323,8 +323,8 @@ methods! {
         "register($module, search_function, /)" => codecs_register, "Register a function that finds codecs by their normalised names.";
         "unregister($module, search_function, /)" => codecs_unregister, "Remove such a function and forget what was found.";
         "lookup($module, encoding, /)" => codecs_lookup, "The CodecInfo of an encoding.";
-        "encode($module, /, obj, encoding=<unrepresentable>, errors=<unrepresentable>)" => codecs_encode, "Encode an object by any codec.";
-        "decode($module, /, obj, encoding=<unrepresentable>, errors=<unrepresentable>)" => codecs_decode, "Decode an object by any codec.";
+        "encode($module, /, obj, encoding='utf-8', errors='strict')" => codecs_encode, "Encode an object by any codec.";
+        "decode($module, /, obj, encoding='utf-8', errors='strict')" => codecs_decode, "Decode an object by any codec.";
         "escape_encode($module, data, errors=None, /)" => codecs_escape_encode, "Bytes with escapes as in source.";
         "escape_decode($module, data, errors=None, /)" => codecs_escape_decode, "Bytes with their escapes resolved.";
         "utf_8_encode($module, str, errors=None, /)" => codecs_utf_8_encode, "Encode as UTF-8.";

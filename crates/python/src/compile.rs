@@ -650,6 +650,18 @@ pub unsafe fn compile_source(input: Input<'_>, filename: *mut PyObject, start: S
     }
 }
 
+/// Compiles one statement of a terminal; its code bears another file name than its errors.
+///
+/// # Safety
+/// Both names are strs.
+pub unsafe fn compile_interactive(reader: &mut dyn parser::LineReader, filename: *mut PyObject, code_filename: *mut PyObject, cf: &mut CompilerFlags) -> PyResult<Owned> {
+    // SAFETY: [ARGS]
+    unsafe {
+        let parse_flags = *cf;
+        with_tree(Input::Lines(reader), filename, Start::Single, &parse_flags, |module, arena| compile_tree(module, arena, code_filename, cf, -1))
+    }
+}
+
 /// Compiles text that belongs to the runtime itself.
 pub fn compile_bytes(source: &[u8], filename: &str, start: Start, cf_flags: c_int, optimize: c_int) -> PyResult<Owned> {
     let name = new_str(filename)?;

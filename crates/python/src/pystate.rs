@@ -803,14 +803,30 @@ pub unsafe extern "C" fn PyThreadState_SetAsyncExc(id: c_ulong, exc: *mut PyObje
     }
 }
 
+/// The threads of an interpreter, newest first.
+///
+/// # Safety
+/// The head lock is held.
+pub unsafe fn thread_list(ip: *mut InterpreterState) -> Vec<*mut PyThreadState> {
+    let mut all = Vec::new();
+    // SAFETY: [ARGS] the list is stable under the lock.
+    unsafe {
+        let mut t = (*ip).threads_head;
+        while !t.is_null() {
+            all.push(t);
+            t = (*t).next;
+        }
+    }
+    all
+}
+
 fn for_each_thread(mut f: impl FnMut(*mut PyThreadState) -> PyResult<()>) -> PyResult<()> {
     // SAFETY: [GIL] threads are added and removed with the GIL held, except by threads that wait for it.
     unsafe {
         let ip = as_interp((*current_tstate()).interp);
         let all: Vec<_> = {
             let _lock = head_lock();
-            let live = |t: *mut PyThreadState| (!t.is_null()).then_some(t);
-            core::iter::successors(live((*ip).threads_head), |&t| live((*t).next)).collect()
+            thread_list(ip)
         };
         for t in all {
             f(t)?;

@@ -1,6 +1,6 @@
 //! Running programs: text, files, the basic interactive loop; printing exceptions; exits.
 
-use crate::compile::{CompilerFlags, Input, Start, compile_source};
+use crate::compile::{CompilerFlags, Input, Start, compile_interactive, compile_source};
 use crate::pystate::interp;
 use crate::sysmodule::{audit, get_optional_attr, set_attr};
 use crate::util::*;
@@ -403,6 +403,32 @@ pub unsafe fn run_code(code: *mut PyObject, globals: *mut PyObject, locals: *mut
     }
 }
 
+/// Gives the module `linecache` the source of code that no file holds, for tracebacks.
+unsafe fn register_code(code: &Owned, source: &Owned, filename: *mut PyObject) -> PyResult<()> {
+    // SAFETY: [ARGS]
+    unsafe {
+        let m = import(c"linecache")?;
+        let f = getattr(m.as_ptr(), intern!("_register_code"))?;
+        if PyCallable_Check(f.as_ptr()) == 0 {
+            bail!(PyExc_ValueError, "linecache._register_code is not callable");
+        }
+        call(f.as_ptr(), &[code.as_ptr(), source.as_ptr(), filename])?;
+        Ok(())
+    }
+}
+
+/// As [`run_source`], and tracebacks show the source.
+unsafe fn run_shown_source(source: &[u8], filename: *mut PyObject, globals: *mut PyObject, cf: &mut CompilerFlags) -> PyResult<Owned> {
+    // SAFETY: [ARGS]
+    unsafe {
+        let code = compile_source(Input::Bytes(source), filename, Start::Exec, cf, -1)?;
+        let text = own(PyUnicode_DecodeUTF8(source.as_ptr().cast(), source.len() as Py_ssize_t, c"replace".as_ptr()))?;
+        register_code(&code, &text, filename)?;
+        audit(c"exec", &[code.as_ptr()])?;
+        run_code(code.as_ptr(), globals, globals)
+    }
+}
+
 /// Compiles and runs text.
 ///
 /// # Safety
@@ -452,7 +478,7 @@ pub fn run_simple_string(source: &[u8], filename: &str, cf: &mut CompilerFlags) 
         // SAFETY: live.
         unsafe {
             let d = PyModule_GetDict(m.as_ptr());
-            run_source(source, name.as_ptr(), Start::Exec, d, d, cf)
+            run_shown_source(source, name.as_ptr(), d, cf)
         }
     })();
     match r {
@@ -471,7 +497,19 @@ pub unsafe extern "C" fn PyRun_SimpleStringFlags(command: *const c_char, cf: *mu
     // SAFETY: [ARGS]
     unsafe {
         let mut d = CompilerFlags::default();
-        if run_simple_string(CStr::from_ptr(command).to_bytes(), "<string>", flags_or(cf, &mut d)) { 0 } else { -1 }
+        let r = (|| {
+            let m = main_module()?;
+            let name = new_str("<string>")?;
+            let globals = PyModule_GetDict(m.as_ptr());
+            run_source(CStr::from_ptr(command).to_bytes(), name.as_ptr(), Start::Exec, globals, globals, flags_or(cf, &mut d))
+        })();
+        match r {
+            Ok(_) => 0,
+            Err(_) => {
+                PyErr_Print();
+                -1
+            }
+        }
     }
 }
 
@@ -764,6 +802,8 @@ struct PromptReader {
     first: Vec<u8>,
     more: Vec<u8>,
     encoding: Option<std::ffi::CString>,
+    /// What was read.
+    source: Vec<u8>,
 }
 
 impl LineReader for PromptReader {
@@ -791,6 +831,7 @@ impl LineReader for PromptReader {
                     Err(_) => return Line::Failed,
                 }
             }
+            self.source.extend_from_slice(&line);
             Line::Text(line)
         }
     }
@@ -894,6 +935,34 @@ unsafe fn prompt(name: *mut PyObject, encoding: Option<&CStr>) -> Vec<u8> {
     }
 }
 
+/// Gives a SyntaxError the line that was read, as no file has it.
+unsafe fn fix_syntax_error_text(source: &[u8]) {
+    // SAFETY: [EXC]
+    unsafe {
+        let exc = PyErr_GetRaisedException();
+        if PyType_IsSubtype((*exc).ob_type, PyExc_SyntaxError.cast()) != 0 {
+            let r: PyResult<()> = (|| {
+                let Some(n) = getattr_opt(exc, intern!("lineno"))? else { return Ok(()) };
+                if PyLong_Check(n.as_ptr()) == 0 {
+                    return Ok(());
+                }
+                let n = PyLong_AsLong(n.as_ptr());
+                if n > 0
+                    && let Some(line) = crate::fileutils::nth_line(source, n as usize)
+                {
+                    let line = own(PyUnicode_DecodeUTF8(line.as_ptr().cast(), line.len() as Py_ssize_t, c"replace".as_ptr()))?;
+                    check_status(PyObject_SetAttr(exc, intern!("text"), line.as_ptr()))?;
+                }
+                Ok(())
+            })();
+            if let Err(e) = r {
+                e.clear();
+            }
+        }
+        PyErr_SetRaisedException(exc);
+    }
+}
+
 /// How a round of the loop ended.
 enum Round {
     Ran,
@@ -918,15 +987,25 @@ unsafe fn interactive_one(fp: *mut libc::FILE, filename: *mut PyObject, cf: &mut
             first: prompt(intern!("ps1"), encoding.as_deref()),
             more: prompt(intern!("ps2"), encoding.as_deref()),
             encoding,
+            source: Vec::new(),
         };
-        let code = match compile_source(Input::Lines(&mut reader), filename, Start::Single, cf, -1) {
+        // Each statement has a file name of its own, under which its source is kept.
+        static COUNT: core::sync::atomic::AtomicUsize = core::sync::atomic::AtomicUsize::new(0);
+        let own_name = new_str(&format!("{}-{}", lossy(filename), COUNT.fetch_add(1, Relaxed)))?;
+        let code = match compile_interactive(&mut reader, filename, own_name.as_ptr(), cf) {
             Ok(c) => c,
             Err(e) if e.matches(PyExc_EOFError) => {
                 e.clear();
                 return Ok(Round::Eof);
             }
-            Err(e) => return Err(e),
+            Err(e) => {
+                fix_syntax_error_text(&reader.source);
+                return Err(e);
+            }
         };
+        let text = own(PyUnicode_DecodeUTF8(reader.source.as_ptr().cast(), reader.source.len() as Py_ssize_t, c"replace".as_ptr()))?;
+        register_code(&code, &text, filename)?;
+        audit(c"exec", &[code.as_ptr()])?;
         let m = main_module()?;
         let d = PyModule_GetDict(m.as_ptr());
         run_code(code.as_ptr(), d, d)?;

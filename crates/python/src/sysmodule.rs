@@ -259,11 +259,11 @@ fn sys_audit(_: (), args: Args<'_>) -> PyResult<()> {
         if args.is_empty() {
             bail!(PyExc_TypeError, "audit() missing 1 required positional argument: 'event'");
         }
-        if PyUnicode_Check(args.0[0]) == 0 {
-            bail!(PyExc_TypeError, "expected str for argument 'event', not {}", type_name(args.0[0]));
-        }
         if !auditing() {
             return Ok(());
+        }
+        if PyUnicode_Check(args.0[0]) == 0 {
+            bail!(PyExc_TypeError, "expected str for argument 'event', not {}", type_name(args.0[0]));
         }
         let event = CString::new(utf8(args.0[0])?).unwrap_or_default();
         audit(&event, &args.0[1..])
@@ -477,8 +477,7 @@ fn all_threads(set: impl Fn(*mut PyThreadState) -> c_int) -> PyResult<()> {
         let ip = interp();
         let all: Vec<_> = {
             let _lock = crate::pystate::head_lock();
-            let live = |t: *mut PyThreadState| (!t.is_null()).then_some(t);
-            core::iter::successors(live(ip.threads_head), |&t| live((*t).next)).collect()
+            crate::pystate::thread_list(ip)
         };
         for t in all {
             check_status(set(t))?;
@@ -844,7 +843,11 @@ fn sys_get_cpu_count_config(_: ()) -> PyResult<i32> {
 }
 
 fn sys_activate_stack_trampoline(_: (), backend: Str<'_>) -> PyResult<()> {
-    let _ = backend;
+    // SAFETY: [TYPE] a str.
+    let name = unsafe { utf8(backend.ob())? };
+    if name != "perf" && name != "perf_jit" {
+        bail!(PyExc_ValueError, "invalid backend: {name}");
+    }
     bail!(PyExc_ValueError, "perf trampoline not available");
 }
 

@@ -33,11 +33,16 @@ static mut FlagsType: *mut PyTypeObject = null_mut();
 
 /// Makes a struct sequence type that users cannot instantiate when `closed`.
 fn record_type(name: &str, doc: &str, fields: &[(&str, &str)], closed: bool) -> PyResult<Owned<PyTypeObject>> {
+    record_type_of(name, doc, fields, fields.len(), closed)
+}
+
+/// As [`record_type`], where only the first `visible` fields are items of the sequence.
+fn record_type_of(name: &str, doc: &str, fields: &[(&str, &str)], visible: usize, closed: bool) -> PyResult<Owned<PyTypeObject>> {
     // SAFETY: [GIL] names live for ever.
     unsafe {
         let mut all: Vec<PyStructSequence_Field> = fields.iter().map(|(n, d)| PyStructSequence_Field { name: leak(n), doc: leak(d) }).collect();
         all.push(PyStructSequence_Field { name: null(), doc: null() });
-        let mut desc = PyStructSequence_Desc { name: leak(name), doc: leak(doc), fields: all.leak().as_mut_ptr(), n_in_sequence: fields.len() as c_int };
+        let mut desc = PyStructSequence_Desc { name: leak(name), doc: leak(doc), fields: all.leak().as_mut_ptr(), n_in_sequence: visible as c_int };
         let tp = own(PyStructSequence_NewType(&mut desc))?;
         if closed {
             const DISALLOW: core::ffi::c_ulong = 1 << 7;
@@ -79,9 +84,9 @@ fn make_flags() -> PyResult<Owned> {
         ("debug", "-d"), ("inspect", "-i"), ("interactive", "-i"), ("optimize", "-O or -OO"), ("dont_write_bytecode", "-B"), ("no_user_site", "-s"),
         ("no_site", "-S"), ("ignore_environment", "-E"), ("verbose", "-v"), ("bytes_warning", "-b"), ("quiet", "-q"), ("hash_randomization", "PYTHONHASHSEED"),
         ("isolated", "-I"), ("dev_mode", "-X dev"), ("utf8_mode", "-X utf8"), ("warn_default_encoding", "-X warn_default_encoding"), ("safe_path", "-P"),
-        ("int_max_str_digits", "-X int_max_str_digits"),
+        ("int_max_str_digits", "-X int_max_str_digits"), ("gil", "-X gil"),
     ];
-    let tp = record_type("sys.flags", "sys.flags\n\nThe options that the interpreter runs with.", &fields, true)?;
+    let tp = record_type_of("sys.flags", "sys.flags\n\nThe options that the interpreter runs with.", &fields, fields.len() - 1, true)?;
     // SAFETY: [GIL]
     unsafe { FlagsType = tp.clone().into_raw() };
     flags_record()
@@ -94,7 +99,7 @@ fn flags_record() -> PyResult<Owned> {
         int(c.parser_debug), int(c.inspect), int(c.interactive), int(c.optimization_level), int((c.write_bytecode == 0) as i32),
         int((c.user_site_directory == 0) as i32), int((c.site_import == 0) as i32), int((c.use_environment == 0) as i32), int(c.verbose),
         int(c.bytes_warning), int(c.quiet), int((!c.use_hash_seed || c.hash_seed != 0) as i32), int(c.isolated), Ok(new_bool(c.dev_mode != 0)),
-        int(c.utf8_mode), int(c.warn_default_encoding), Ok(new_bool(c.safe_path != 0)), int(c.int_max_str_digits),
+        int(c.utf8_mode), int(c.warn_default_encoding), Ok(new_bool(c.safe_path != 0)), int(c.int_max_str_digits), int(1),
     ];
     // SAFETY: [GIL] made before.
     record(unsafe { FlagsType }, values)
@@ -130,7 +135,7 @@ pub fn make_thread_info() -> PyResult<Owned> {
     let n = unsafe { libc::confstr(libc::_CS_GNU_LIBPTHREAD_VERSION, buf.as_mut_ptr(), buf.len()) };
     // SAFETY: confstr ends the text.
     let version = if n > 0 && n < buf.len() { new_str(&unsafe { c_text(buf.as_ptr()) }) } else { Ok(none()) };
-    record(tp.as_ptr(), vec![new_str("pthread"), new_str("mutex+cond"), version])
+    record(tp.as_ptr(), vec![new_str("pthread"), new_str("semaphore"), version])
 }
 
 fn make_implementation(version_info: &Owned) -> PyResult<Owned> {
@@ -249,14 +254,13 @@ unsafe fn fill_core(d: *mut PyObject) -> PyResult<()> {
         set("float_repr_style", new_str("short"))?;
         set("thread_info", make_thread_info())?;
         let hooks = record_type(
-            "sys.asyncgen_hooks",
+            "asyncgen_hooks",
             "asyncgen_hooks\n\nThe hooks of asynchronous generators.",
             &[("firstiter", "Called when one starts"), ("finalizer", "Called when one is dropped")],
             false,
         )?;
         AsyncGenHooks = hooks.into_raw();
         crate::errors::init_types()?;
-        set("UnraisableHookArgs", Ok(Owned::from_borrowed(crate::errors::UnraisableHookArgs.cast::<PyObject>())))?;
         set("monitoring", own(crate::monitoring::_Py_CreateMonitoringObject()))?;
         let jit = jit_module()?;
         set("_jit", Ok(jit))?;

@@ -19,6 +19,7 @@ const MODULES: &[(&core::ffi::CStr, Init)] = &[
     (c"_md5", taipan_mod_hash::digest::PyInit__md5),
     (c"_opcode", taipan_mod_lang::opcode::PyInit__opcode),
     (c"_operator", taipan_mod_functional::operator::PyInit__operator),
+    (c"_pickle", taipan_mod_pickle::module::PyInit__pickle),
     (c"_posixshmem", taipan_mod_posix::posixshmem::PyInit__posixshmem),
     (c"_posixsubprocess", taipan_mod_posix::posixsubprocess::PyInit__posixsubprocess),
     (c"_random", taipan_mod_math::random::PyInit__random),

@@ -1,0 +1,110 @@
+//! What the module needs of others: copyreg's tables, the mappings for Python 2, and its own exception classes.
+
+use crate::{own, tuple};
+use core::ptr::null_mut;
+use taipan_abi::*;
+
+/// See the file. All are owned and live as long as the process.
+pub struct State {
+    pub pickle_error: *mut PyObject,
+    pub pickling_error: *mut PyObject,
+    pub unpickling_error: *mut PyObject,
+    pub dispatch_table: *mut PyObject,
+    pub extension_registry: *mut PyObject,
+    pub extension_cache: *mut PyObject,
+    pub inverted_registry: *mut PyObject,
+    pub name_mapping_2to3: *mut PyObject,
+    pub import_mapping_2to3: *mut PyObject,
+    pub name_mapping_3to2: *mut PyObject,
+    pub import_mapping_3to2: *mut PyObject,
+    pub codecs_encode: *mut PyObject,
+    pub getattr: *mut PyObject,
+    pub partial: *mut PyObject,
+}
+
+static mut STATE: State = State {
+    pickle_error: null_mut(),
+    pickling_error: null_mut(),
+    unpickling_error: null_mut(),
+    dispatch_table: null_mut(),
+    extension_registry: null_mut(),
+    extension_cache: null_mut(),
+    inverted_registry: null_mut(),
+    name_mapping_2to3: null_mut(),
+    import_mapping_2to3: null_mut(),
+    name_mapping_3to2: null_mut(),
+    import_mapping_3to2: null_mut(),
+    codecs_encode: null_mut(),
+    getattr: null_mut(),
+    partial: null_mut(),
+};
+
+/// The state; complete once the module has been executed, before which nobody can get here.
+#[inline(always)]
+pub fn state() -> &'static State {
+    // SAFETY: [GIL] written by init only.
+    unsafe { &*(&raw const STATE) }
+}
+
+/// `PicklingError(msg)`.
+pub fn pickling_error(msg: &str) -> Raised {
+    crate::raise_class(state().pickling_error, msg)
+}
+
+/// `UnpicklingError(msg)`.
+pub fn unpickling_error(msg: &str) -> Raised {
+    crate::raise_class(state().unpickling_error, msg)
+}
+
+unsafe fn import(module: &core::ffi::CStr, name: &core::ffi::CStr) -> PyResult<Owned> {
+    // SAFETY: [GIL]
+    unsafe {
+        let m = own(PyImport_ImportModule(module.as_ptr()))?;
+        own(PyObject_GetAttrString(m.as_ptr(), name.as_ptr()))
+    }
+}
+
+unsafe fn import_dict(module: &core::ffi::CStr, name: &core::ffi::CStr) -> PyResult<*mut PyObject> {
+    // SAFETY: [GIL]
+    unsafe {
+        let d = import(module, name)?;
+        if PyDict_CheckExact(d.as_ptr()) == 0 {
+            let (module, name) = (module.to_string_lossy(), name.to_string_lossy());
+            bail!(PyExc_RuntimeError, "{module}.{name} should be a dict, not {}", type_name(d.as_ptr()));
+        }
+        Ok(d.into_raw())
+    }
+}
+
+/// Fills the state; called again when the module is imported afresh, it takes the then current tables.
+pub fn init() -> PyResult<()> {
+    // SAFETY: [GIL] the old references are kept: somebody may be using them.
+    unsafe {
+        let s = &raw mut STATE;
+        (*s).dispatch_table = import_dict(c"copyreg", c"dispatch_table")?;
+        (*s).extension_registry = import_dict(c"copyreg", c"_extension_registry")?;
+        (*s).inverted_registry = import_dict(c"copyreg", c"_inverted_registry")?;
+        (*s).extension_cache = import_dict(c"copyreg", c"_extension_cache")?;
+        (*s).name_mapping_2to3 = import_dict(c"_compat_pickle", c"NAME_MAPPING")?;
+        (*s).import_mapping_2to3 = import_dict(c"_compat_pickle", c"IMPORT_MAPPING")?;
+        (*s).name_mapping_3to2 = import_dict(c"_compat_pickle", c"REVERSE_NAME_MAPPING")?;
+        (*s).import_mapping_3to2 = import_dict(c"_compat_pickle", c"REVERSE_IMPORT_MAPPING")?;
+        let encode = import(c"codecs", c"encode")?;
+        if PyCallable_Check(encode.as_ptr()) == 0 {
+            bail!(PyExc_RuntimeError, "codecs.encode should be a callable, not {}", type_name(encode.as_ptr()));
+        }
+        (*s).codecs_encode = encode.into_raw();
+        (*s).getattr = import(c"builtins", c"getattr")?.into_raw();
+        (*s).partial = import(c"functools", c"partial")?.into_raw();
+        if (*s).pickle_error.is_null() {
+            let base = own(PyErr_NewException(c"_pickle.PickleError".as_ptr(), null_mut(), null_mut()))?;
+            let bases = tuple(vec![base.clone()])?;
+            let pickling = own(PyErr_NewException(c"_pickle.PicklingError".as_ptr(), bases.as_ptr(), null_mut()))?;
+            let unpickling = own(PyErr_NewException(c"_pickle.UnpicklingError".as_ptr(), bases.as_ptr(), null_mut()))?;
+            (*s).pickling_error = pickling.into_raw();
+            (*s).unpickling_error = unpickling.into_raw();
+            (*s).pickle_error = base.into_raw();
+        }
+        Ok(())
+    }
+}

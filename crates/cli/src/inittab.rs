@@ -15,6 +15,7 @@ const MODULES: &[(&core::ffi::CStr, Init)] = &[
     (c"_functools", taipan_mod_functional::functools::PyInit__functools),
     (c"_heapq", taipan_mod_text::heapq::PyInit__heapq),
     (c"_io", taipan_mod_io::module::PyInit__io),
+    (c"_json", taipan_mod_data::_json::PyInit__json),
     (c"_locale", taipan_mod_text::locale::PyInit__locale),
     (c"_md5", taipan_mod_hash::digest::PyInit__md5),
     (c"_opcode", taipan_mod_lang::opcode::PyInit__opcode),

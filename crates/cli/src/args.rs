@@ -116,6 +116,7 @@ pub fn parse(argv: Vec<Vec<u8>>) -> Parsed {
                 b'O' => o.optimize += 1,
                 b'P' => o.safe_path = true,
                 b'q' => o.quiet += 1,
+                b'R' => o.hash_randomization = true,
                 b's' => o.no_user_site = true,
                 b'S' => o.no_site = true,
                 b'u' => o.unbuffered = true,
@@ -124,7 +125,7 @@ pub fn parse(argv: Vec<Vec<u8>>) -> Parsed {
                 b'W' => o.warnoptions.push(value),
                 b'x' => o.skip_first_line = true,
                 b'X' => o.xoptions.push(value),
-                // -R and -t have no effect any more.
+                // -t has no effect any more.
                 _ => {}
             }
         }

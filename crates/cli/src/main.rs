@@ -1,6 +1,11 @@
 //! The `python3` executable.
 //!
 //! Must not know: anything but how to read the command line and which native modules are built in.
+//!
+//! It is started by the C library and not by Rust's runtime, which would open `/dev/null` in the
+//! place of standard streams that the caller closed; here such a stream becomes `None` in `sys`.
+
+#![cfg_attr(not(test), no_main)]
 
 // Linked for the C symbols that they define.
 use taipan_capi as _;
@@ -14,8 +19,11 @@ use core::ffi::{CStr, c_char, c_int};
 use std::io::Write;
 use taipan_python::{initconfig, pymain};
 
-fn main() {
-    std::process::exit(run(args::parse_env()));
+/// Entry point of the process.
+#[cfg(not(test))]
+#[unsafe(no_mangle)]
+pub extern "C" fn main(_argc: c_int, _argv: *mut *mut c_char) -> c_int {
+    run(args::parse_env())
 }
 
 /// Does what a command line asks for; the exit code.

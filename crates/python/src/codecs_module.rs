@@ -11,7 +11,6 @@ unsafe extern "C" {
     fn PyUnicode_DecodeUTF7Stateful(s: *const c_char, n: Py_ssize_t, errors: *const c_char, consumed: *mut Py_ssize_t) -> *mut PyObject;
     fn _PyUnicode_DecodeUnicodeEscapeStateful(s: *const c_char, n: Py_ssize_t, errors: *const c_char, consumed: *mut Py_ssize_t) -> *mut PyObject;
     fn _PyUnicode_DecodeRawUnicodeEscapeStateful(s: *const c_char, n: Py_ssize_t, errors: *const c_char, consumed: *mut Py_ssize_t) -> *mut PyObject;
-    fn _PyBytes_DecodeEscape(s: *const c_char, n: Py_ssize_t, errors: *const c_char, first_invalid: *mut *const c_char) -> *mut PyObject;
     fn _PyUnicode_EncodeUTF7(s: *mut PyObject, base64_set_o: c_int, base64_white_space: c_int, errors: *const c_char) -> *mut PyObject;
     fn _PyUnicode_AsUTF8String(s: *mut PyObject, errors: *const c_char) -> *mut PyObject;
     fn _PyUnicode_EncodeUTF16(s: *mut PyObject, errors: *const c_char, byteorder: c_int) -> *mut PyObject;
@@ -127,9 +126,8 @@ fn codecs_decode(_: (), obj: Borrowed<'_>, encoding: Option<Name>, errors: Optio
 
 fn codecs_escape_decode(_: (), data: Text<'_>, errors: Errors) -> PyResult<Owned> {
     let b = data.bytes();
-    let mut first = null();
     // SAFETY: [ARGS]
-    let r = unsafe { _PyBytes_DecodeEscape(b.as_ptr().cast(), b.len() as Py_ssize_t, errors.ptr(), &mut first) };
+    let r = unsafe { PyBytes_DecodeEscape(b.as_ptr().cast(), b.len() as Py_ssize_t, errors.ptr(), 0, null()) };
     pair(r, b.len() as Py_ssize_t)
 }
 

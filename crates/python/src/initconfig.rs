@@ -41,6 +41,8 @@ pub struct Options {
     pub no_user_site: bool,
     pub no_site: bool,
     pub unbuffered: bool,
+    /// `-R`: random hashes whatever PYTHONHASHSEED says.
+    pub hash_randomization: bool,
     pub verbose: i32,
     pub skip_first_line: bool,
     pub warnoptions: Vec<Bytes>,
@@ -240,7 +242,7 @@ pub fn read_config(options: &Options) -> ConfigResult<Config> {
     let safe_path = options.safe_path || isolated || env.get("PYTHONSAFEPATH").is_some();
 
     let (mut use_hash_seed, mut hash_seed) = (false, 0);
-    if let Some(v) = env.get("PYTHONHASHSEED")
+    if let Some(v) = env.get("PYTHONHASHSEED").filter(|_| !options.hash_randomization)
         && v != b"random"
     {
         match core::str::from_utf8(&v).ok().and_then(|t| t.trim_start().parse::<u32>().ok()) {
@@ -546,6 +548,12 @@ fn calculate_path(c: &mut Config) {
     c.executable = bytes(executable.clone());
     let platlibdir = path(&c.platlibdir);
     let mut real_dir = resolve_links(&executable).parent().map(Path::to_path_buf).unwrap_or_default();
+    if executable.as_os_str().is_empty()
+        && let Ok(own) = std::fs::read_link("/proc/self/exe")
+    {
+        // A program name that leads nowhere still leaves the running file to find the library by.
+        real_dir = own.parent().map(Path::to_path_buf).unwrap_or_default();
+    }
     let mut base_executable = executable.clone();
     let home = c.home.clone();
     if home.is_none()

@@ -129,6 +129,7 @@ fn initialize_main() -> PyResult<()> {
     unsafe {
         crate::sysmodule_info::update_config()?;
         crate::import::init_external()?;
+        crate::import::init_zipimport()?;
         crate::codecs::init()?;
         let ip = interp();
         crate::signals::init_signals(ip.config.install_signal_handlers != 0)?;
@@ -137,7 +138,6 @@ fn initialize_main() -> PyResult<()> {
         let open = getattr(io.as_ptr(), intern!("open"))?;
         dict_set(ip.builtins, intern!("open"), open.as_ptr())?;
         add_main_module()?;
-        crate::import::init_zipimport()?;
         if ip.config.faulthandler != 0
             && let Ok(m) = import(c"faulthandler")
         {
@@ -319,7 +319,7 @@ fn flush_std_files() -> bool {
             }
             if call_method(f.as_ptr(), intern!("flush"), &[]).is_err() {
                 if report {
-                    PyErr_WriteUnraisable(f.as_ptr());
+                    crate::errors::write_unraisable_text("Exception ignored on flushing sys.stdout");
                 } else {
                     PyErr_Clear();
                 }
@@ -464,6 +464,8 @@ pub unsafe extern "C" fn Py_FinalizeEx() -> c_int {
         ip.finalizing = true;
         INITIALIZED.store(false, Release);
         CORE_INITIALIZED.store(false, Release);
+        // Only daemon threads are left, and they run no more: what they hold goes while the modules are whole.
+        delete_other_threads();
         ok &= flush_std_files();
         crate::signals::finalize_signals();
         _PyGC_CollectNoFail(ts);

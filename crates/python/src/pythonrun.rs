@@ -175,6 +175,13 @@ pub unsafe extern "C" fn PyErr_Display(_class: *mut PyObject, value: *mut PyObje
     }
 }
 
+/// Prints an exception to a given file.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyErr_Display(file: *mut PyObject, _class: *mut PyObject, value: *mut PyObject, tb: *mut PyObject) {
+    // SAFETY: [ARGS]
+    unsafe { display(Some(file), value, tb) }
+}
+
 /// Prints an exception to `sys.stderr`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyErr_DisplayException(exc: *mut PyObject) {
@@ -199,9 +206,9 @@ unsafe fn display(file: Option<*mut PyObject>, value: *mut PyObject, tb: *mut Py
             call(f.as_ptr(), &[value])?;
             Ok(())
         })();
+        UNHANDLED_KEYBOARD_INTERRUPT.store(interrupted, Relaxed);
         if let Err(e) = done {
             e.clear();
-            UNHANDLED_KEYBOARD_INTERRUPT.store(interrupted, Relaxed);
             let mut seen = Vec::new();
             if let Some(file) = file
                 && let Err(e) = print_exception_recursive(file, value, &mut seen)

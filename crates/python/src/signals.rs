@@ -105,7 +105,7 @@ fn signum_ok(signum: c_int) -> PyResult<()> {
 /// `SIG_DFL` and `SIG_IGN` as objects.
 fn is_int(o: *mut PyObject, value: i64) -> bool {
     // SAFETY: [GIL] an exact int compares without running code.
-    unsafe { (*o).ob_type == &raw mut PyLong_Type && PyLong_AsLong(o) == value }
+    unsafe { !o.is_null() && (*o).ob_type == &raw mut PyLong_Type && PyLong_AsLong(o) == value }
 }
 
 /// Whether a signal waits for this thread to run its handler.
@@ -139,10 +139,8 @@ pub fn deliver() -> PyResult<()> {
             let func = HANDLERS[i].load(Relaxed);
             if func.is_null() || func == Py_None() || is_int(func, 0) || is_int(func, 1) {
                 // The handler changed after the signal had arrived.
-                if !func.is_null() {
-                    let _ = raise!(PyExc_OSError, "Signal {i} ignored due to race condition");
-                    PyErr_WriteUnraisable(Py_None());
-                }
+                let _ = raise!(PyExc_OSError, "Signal {i} ignored due to race condition");
+                PyErr_WriteUnraisable(Py_None());
                 continue;
             }
             let hold = Owned::from_borrowed(func);
@@ -192,7 +190,7 @@ pub unsafe extern "C" fn PyErr_SetInterruptEx(signum: c_int) -> c_int {
         return -1;
     }
     let func = HANDLERS[signum as usize].load(Relaxed);
-    if !func.is_null() && !is_int(func, 0) && !is_int(func, 1) {
+    if !is_int(func, 0) && !is_int(func, 1) {
         trip_signal(signum);
     }
     0

@@ -361,11 +361,13 @@ fn sys_breakpointhook(_: (), args: Args<'_>, kws: Kwargs<'_>) -> PyResult<Owned>
             return Ok(none());
         }
         let (module, attr) = name.rsplit_once('.').unwrap_or(("builtins", &name));
-        let module = if module.is_empty() { name.trim_start_matches('.') } else { module };
         let warn = || {
             let msg = CString::new(format!("Ignoring unimportable $PYTHONBREAKPOINT: \"{name}\"")).unwrap_or_default();
             check_status(PyErr_WarnEx(PyExc_RuntimeWarning, msg.as_ptr(), 0)).map(|()| none())
         };
+        if module.is_empty() {
+            return warn();
+        }
         let m = new_str(module)?;
         let m = match own(PyImport_Import(m.as_ptr())) {
             Ok(m) => m,

@@ -96,7 +96,7 @@ fn flags_record() -> PyResult<Owned> {
     let c = &interp().config;
     let int = |n: i32| new_int(n as i64);
     let values = vec![
-        int(c.parser_debug), int(c.inspect), int(c.interactive), int(c.optimization_level), int((c.write_bytecode == 0) as i32),
+        int((c.parser_debug != 0) as i32), int(c.inspect), int(c.interactive), int(c.optimization_level), int((c.write_bytecode == 0) as i32),
         int((c.user_site_directory == 0) as i32), int((c.site_import == 0) as i32), int((c.use_environment == 0) as i32), int(c.verbose),
         int(c.bytes_warning), int(c.quiet), int((!c.use_hash_seed || c.hash_seed != 0) as i32), int(c.isolated), Ok(new_bool(c.dev_mode != 0)),
         int(c.utf8_mode), int(c.warn_default_encoding), Ok(new_bool(c.safe_path != 0)), int(c.int_max_str_digits), int(1),

@@ -1,6 +1,6 @@
 //! The `itertools` module.
 
-use crate::support::{call1, int, iter, new, next, truth, tuple};
+use crate::support::{Slf, call1, int, iter, new, next, truth, tuple};
 use crate::{instance, iterator_type};
 use core::ffi::{c_int, c_void};
 use core::ptr::null_mut;
@@ -45,7 +45,7 @@ fn accumulate_new(tp: Tp<'_>, iterable: Borrowed<'_>, func: Option<Borrowed<'_>>
     Ok(a.into_object())
 }
 
-unsafe fn accumulate_next(s: &mut Accumulate) -> Next {
+unsafe fn accumulate_next(mut s: Slf<Accumulate>) -> Next {
     // SAFETY: [TYPE]
     unsafe {
         if !s.initial.is_null() {
@@ -91,7 +91,7 @@ fn batched_new(tp: Tp<'_>, iterable: Borrowed<'_>, n: isize, strict: bool) -> Py
     Ok(b.into_object())
 }
 
-unsafe fn batched_next(s: &mut Batched) -> Next {
+unsafe fn batched_next(mut s: Slf<Batched>) -> Next {
     // SAFETY: [TYPE]
     unsafe {
         if s.it.is_null() {
@@ -151,7 +151,7 @@ fn chain_from_iterable(tp: Tp<'_>, iterable: Borrowed<'_>) -> PyResult<Owned> {
     chain_from(tp, iter(iterable)?)
 }
 
-unsafe fn chain_next(s: &mut Chain) -> Next {
+unsafe fn chain_next(mut s: Slf<Chain>) -> Next {
     // SAFETY: [TYPE]
     unsafe {
         while !s.source.is_null() {
@@ -214,7 +214,7 @@ fn compress_new(tp: Tp<'_>, data: Borrowed<'_>, selectors: Borrowed<'_>) -> PyRe
     Ok(c.into_object())
 }
 
-unsafe fn compress_next(s: &mut Compress) -> Next {
+unsafe fn compress_next(s: Slf<Compress>) -> Next {
     // SAFETY: [TYPE]
     unsafe {
         loop {
@@ -289,7 +289,7 @@ fn count_new(tp: Tp<'_>, start: Option<Borrowed<'_>>, step: Option<Borrowed<'_>>
     }
 }
 
-unsafe fn count_next(s: &mut Count) -> Next {
+unsafe fn count_next(mut s: Slf<Count>) -> Next {
     // SAFETY: [TYPE]
     unsafe {
         if s.cnt != isize::MAX {
@@ -347,7 +347,7 @@ fn cycle_new(tp: Tp<'_>, iterable: Borrowed<'_>) -> PyResult<Owned> {
     Ok(c.into_object())
 }
 
-unsafe fn cycle_next(s: &mut Cycle) -> Next {
+unsafe fn cycle_next(mut s: Slf<Cycle>) -> Next {
     // SAFETY: [TYPE]
     unsafe {
         if !s.it.is_null() {
@@ -389,7 +389,7 @@ fn while_new(tp: Tp<'_>, predicate: Borrowed<'_>, iterable: Borrowed<'_>) -> PyR
     Ok(w.into_object())
 }
 
-unsafe fn dropwhile_next(s: &mut While) -> Next {
+unsafe fn dropwhile_next(mut s: Slf<While>) -> Next {
     // SAFETY: [TYPE]
     unsafe {
         loop {
@@ -405,7 +405,7 @@ unsafe fn dropwhile_next(s: &mut While) -> Next {
     }
 }
 
-unsafe fn takewhile_next(s: &mut While) -> Next {
+unsafe fn takewhile_next(mut s: Slf<While>) -> Next {
     // SAFETY: [TYPE]
     unsafe {
         if s.done {
@@ -420,7 +420,7 @@ unsafe fn takewhile_next(s: &mut While) -> Next {
     }
 }
 
-unsafe fn filterfalse_next(s: &mut While) -> Next {
+unsafe fn filterfalse_next(s: Slf<While>) -> Next {
     // SAFETY: [TYPE]
     unsafe {
         let plain = s.func == Py_None() || s.func == (&raw mut PyBool_Type).cast();
@@ -481,8 +481,8 @@ unsafe fn same(a: *mut PyObject, b: *mut PyObject) -> PyResult<bool> {
     }
 }
 
-unsafe fn groupby_next(g: &mut GroupBy) -> Next {
-    let s: *mut GroupBy = g;
+unsafe fn groupby_next(g: Slf<GroupBy>) -> Next {
+    let s: *mut GroupBy = g.0;
     // SAFETY: [TYPE]
     unsafe {
         (*s).currgrouper = core::ptr::null();
@@ -510,11 +510,11 @@ unsafe fn groupby_next(g: &mut GroupBy) -> Next {
     }
 }
 
-unsafe fn grouper_next(g: &mut Grouper) -> Next {
+unsafe fn grouper_next(g: Slf<Grouper>) -> Next {
     // SAFETY: [TYPE] the parent is a groupby.
     unsafe {
         let p = g.parent.cast::<GroupBy>();
-        if (*p).currgrouper != g as *const Grouper {
+        if (*p).currgrouper != g.0.cast_const() {
             return Ok(None);
         }
         if (*p).currvalue.is_null() && !groupby_step(p)? {
@@ -590,7 +590,7 @@ unsafe extern "C" fn islice_new(tp: *mut PyTypeObject, args: *mut PyObject, kwar
     }
 }
 
-unsafe fn islice_next(s: &mut Islice) -> Next {
+unsafe fn islice_next(mut s: Slf<Islice>) -> Next {
     // SAFETY: [TYPE]
     unsafe {
         if s.it.is_null() {
@@ -637,8 +637,8 @@ fn pairwise_new(tp: Tp<'_>, iterable: Borrowed<'_>) -> PyResult<Owned> {
     Ok(p.into_object())
 }
 
-unsafe fn pairwise_next(s: &mut Pairwise) -> Next {
-    let s: *mut Pairwise = s;
+unsafe fn pairwise_next(s: Slf<Pairwise>) -> Next {
+    let s: *mut Pairwise = s.0;
     // SAFETY: [TYPE] the iterator may call back into this very object.
     unsafe {
         if (*s).it.is_null() {
@@ -686,7 +686,7 @@ fn starmap_new(tp: Tp<'_>, function: Borrowed<'_>, iterable: Borrowed<'_>) -> Py
     Ok(s.into_object())
 }
 
-unsafe fn starmap_next(s: &mut Starmap) -> Next {
+unsafe fn starmap_next(mut s: Slf<Starmap>) -> Next {
     // SAFETY: [TYPE]
     unsafe {
         let Some(args) = next(s.it)? else { return Ok(None) };
@@ -712,7 +712,7 @@ fn repeat_new(tp: Tp<'_>, object: Borrowed<'_>, times: Option<isize>) -> PyResul
     Ok(r.into_object())
 }
 
-unsafe fn repeat_next(s: &mut Repeat) -> Next {
+unsafe fn repeat_next(mut s: Slf<Repeat>) -> Next {
     if s.cnt == 0 {
         return Ok(None);
     }
@@ -784,8 +784,8 @@ unsafe extern "C" fn zip_longest_new(tp: *mut PyTypeObject, args: *mut PyObject,
     }
 }
 
-unsafe fn zip_longest_next(s: &mut ZipLongest) -> Next {
-    let s: *mut ZipLongest = s;
+unsafe fn zip_longest_next(mut s: Slf<ZipLongest>) -> Next {
+    let s: *mut ZipLongest = s.0;
     // SAFETY: [TYPE] the list keeps its length.
     unsafe {
         if (*s).active == 0 {
@@ -918,7 +918,7 @@ unsafe extern "C" fn product_new(tp: *mut PyTypeObject, args: *mut PyObject, kwa
     }
 }
 
-unsafe fn product_next(s: &mut Combinatoric) -> Next {
+unsafe fn product_next(mut s: Slf<Combinatoric>) -> Next {
     // SAFETY: [TYPE] pools is a tuple of tuples.
     unsafe {
         if s.stopped {
@@ -967,7 +967,7 @@ fn combinations_new(tp: Tp<'_>, iterable: Borrowed<'_>, r: isize) -> PyResult<Ow
     Combinatoric::make(tp, pool, if r > n { Vec::new() } else { (0..r).collect() }, Vec::new(), r, r > n)
 }
 
-unsafe fn combinations_next(s: &mut Combinatoric) -> Next {
+unsafe fn combinations_next(mut s: Slf<Combinatoric>) -> Next {
     // SAFETY: [TYPE]
     unsafe {
         if s.stopped {
@@ -996,7 +996,7 @@ fn cwr_new(tp: Tp<'_>, iterable: Borrowed<'_>, r: isize) -> PyResult<Owned> {
     Combinatoric::make(tp, pool, vec![0; r], Vec::new(), r, n == 0 && r > 0)
 }
 
-unsafe fn cwr_next(s: &mut Combinatoric) -> Next {
+unsafe fn cwr_next(mut s: Slf<Combinatoric>) -> Next {
     // SAFETY: [TYPE]
     unsafe {
         if s.stopped {
@@ -1042,7 +1042,7 @@ fn permutations_new(tp: Tp<'_>, iterable: Borrowed<'_>, r: Option<Borrowed<'_>>)
     }
 }
 
-unsafe fn permutations_next(s: &mut Combinatoric) -> Next {
+unsafe fn permutations_next(mut s: Slf<Combinatoric>) -> Next {
     // SAFETY: [TYPE]
     unsafe {
         if s.stopped {
@@ -1201,7 +1201,7 @@ impl Tee {
     }
 }
 
-unsafe fn tee_next(t: &mut Tee) -> Next {
+unsafe fn tee_next(mut t: Slf<Tee>) -> Next {
     // SAFETY: [TYPE]
     unsafe {
         if t.index >= LINKCELLS {

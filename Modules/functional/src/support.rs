@@ -66,7 +66,7 @@ macro_rules! iterator_type {
             tp_iternext: Some({
                 unsafe extern "C" fn next(slf: *mut ::taipan_abi::PyObject) -> *mut ::taipan_abi::PyObject {
                     // SAFETY: [TYPE] called as tp_iternext.
-                    ::taipan_abi::IntoC::into_c(unsafe { $next(&mut *slf.cast::<$st>()) })
+                    ::taipan_abi::IntoC::into_c(unsafe { $next($crate::support::Slf::<$st>(slf.cast())) })
                 }
                 next
             }),
@@ -77,6 +77,25 @@ macro_rules! iterator_type {
             ..::taipan_objects::typeobject::TYPE_INIT
         };
     };
+}
+
+/// The receiver of a slot that may be entered again while it runs: fields are reached anew at each access, and no
+/// reference lasts over a call.
+pub struct Slf<T>(pub *mut T);
+impl<T> core::ops::Deref for Slf<T> {
+    type Target = T;
+    #[inline(always)]
+    fn deref(&self) -> &T {
+        // SAFETY: [TYPE] the object lives while its slot runs.
+        unsafe { &*self.0 }
+    }
+}
+impl<T> core::ops::DerefMut for Slf<T> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: [TYPE] [GIL] as above; the access ends before other code runs.
+        unsafe { &mut *self.0 }
+    }
 }
 
 /// An iterator over `op`, or TypeError.

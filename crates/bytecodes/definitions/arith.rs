@@ -89,9 +89,9 @@ specializing op(_SPECIALIZE_BINARY_OP, (counter/1, left, right -- left, right)) 
     specialize!(counter, specialize_binary_op(left, right, this_instr, oparg, locals));
 }
 
-op(_BINARY_OP, (left, right -- res)) {
-    res = binary_op(oparg, left, right);
-    error_if!(res.is_null());
+op(_BINARY_OP, (ref left, ref right -- ref res)) {
+    res = binary_op_refs(oparg, left, right);
+    error_pop_if!(2, res.is_null());
 }
 
 macro(BINARY_OP) = _SPECIALIZE_BINARY_OP + _BINARY_OP;
@@ -101,19 +101,19 @@ op(_GUARD_BOTH_INT, (left, right -- left, right)) {
     exit_if!(!long_check_exact(right));
 }
 
-op(_BINARY_OP_MULTIPLY_INT, (left, right -- res)) {
-    res = _PyLong_Multiply(left.cast(), right.cast());
-    error_if!(res.is_null());
+op(_BINARY_OP_MULTIPLY_INT, (ref left, ref right -- ref res)) {
+    res = int_multiply(left, right);
+    error_pop_if!(2, res.is_null());
 }
 
-op(_BINARY_OP_ADD_INT, (left, right -- res)) {
-    res = _PyLong_Add(left.cast(), right.cast());
-    error_if!(res.is_null());
+op(_BINARY_OP_ADD_INT, (ref left, ref right -- ref res)) {
+    res = int_add(left, right);
+    error_pop_if!(2, res.is_null());
 }
 
-op(_BINARY_OP_SUBTRACT_INT, (left, right -- res)) {
-    res = _PyLong_Subtract(left.cast(), right.cast());
-    error_if!(res.is_null());
+op(_BINARY_OP_SUBTRACT_INT, (ref left, ref right -- ref res)) {
+    res = int_subtract(left, right);
+    error_pop_if!(2, res.is_null());
 }
 
 macro(BINARY_OP_MULTIPLY_INT) = _GUARD_BOTH_INT + unused/1 + _BINARY_OP_MULTIPLY_INT;
@@ -196,8 +196,11 @@ op(_COMPARE_OP, (left, right -- ref res)) {
 macro(COMPARE_OP) = _SPECIALIZE_COMPARE_OP + _COMPARE_OP;
 
 // The low four bits of the operand say which outcomes are true: unordered, less, greater, equal.
-op(_COMPARE_OP_FLOAT, (left, right -- ref res)) {
-    res = StackRef::from_bool(comparison_bit(float_value(left), float_value(right)) & oparg != 0);
+op(_COMPARE_OP_FLOAT, (ref left, ref right -- ref res)) {
+    let bit = comparison_bit(float_value(left.as_ptr()), float_value(right.as_ptr()));
+    close_float(left);
+    close_float(right);
+    res = StackRef::from_bool(bit & oparg != 0);
 }
 
 op(_GUARD_BOTH_COMPACT, (left, right -- left, right)) {
@@ -205,8 +208,11 @@ op(_GUARD_BOTH_COMPACT, (left, right -- left, right)) {
     deopt_if!(!long_is_compact(right));
 }
 
-op(_COMPARE_OP_INT, (left, right -- ref res)) {
-    res = StackRef::from_bool(comparison_bit(long_compact_value(left), long_compact_value(right)) & oparg != 0);
+op(_COMPARE_OP_INT, (ref left, ref right -- ref res)) {
+    let bit = comparison_bit(long_compact_value(left.as_ptr()), long_compact_value(right.as_ptr()));
+    close_int(left);
+    close_int(right);
+    res = StackRef::from_bool(bit & oparg != 0);
 }
 
 op(_COMPARE_OP_STR, (left, right -- ref res)) {

@@ -133,7 +133,8 @@ macro(POP_JUMP_IF_NONE) = unused/1 + _IS_NONE + _POP_JUMP_IF_TRUE;
 macro(POP_JUMP_IF_NOT_NONE) = unused/1 + _IS_NONE + _POP_JUMP_IF_FALSE;
 
 // Used in the loop of `yield from` and `await`: an interrupt is for the innermost generator, so none is looked for.
-pure inst(JUMP_BACKWARD_NO_INTERRUPT, (--)) {
+// Not pure: LINE events look back at the instruction before, and all the others in that loop are at line starts.
+inst(JUMP_BACKWARD_NO_INTERRUPT, (--)) {
     jump_by!(-(oparg as isize));
 }
 
@@ -262,7 +263,7 @@ raw op(_ITER_NEXT_RANGE, (iter -- iter, next)) {
     let value = (*it).start;
     (*it).start = value.wrapping_add((*it).step);
     (*it).len -= 1;
-    let next = PyLong_FromLong(value);
+    let next = taipan_objects::longobject::long_from_i64(value);
     error_if!(next.is_null());
     *sp = StackRef::from_owned(next);
     sp = sp.add(1);

@@ -33,25 +33,6 @@ const fn unit(opcode: u8) -> u16 {
 static ENTRY_CODE: [CodeUnit; 5] =
     [unit(NOP), unit(INTERPRETER_EXIT), unit(NOP), unit(INTERPRETER_EXIT), unit(RESUME)];
 
-/// Stands in the dispatch table where there is no instruction.
-#[cfg(not(feature = "tailcall"))]
-pub unsafe fn unknown_opcode(_: Frame, _: *mut PyThreadState, ip: *mut CodeUnit, _: *mut StackRef, _: *mut StackRef, _: u32) -> Next {
-    // SAFETY: [FRAME]
-    unsafe { unknown(ip) }
-}
-/// Stands in the dispatch table where there is no instruction.
-#[cfg(feature = "tailcall")]
-pub unsafe extern "rust-preserve-none" fn unknown_opcode(_: Frame, _: *mut PyThreadState, ip: *mut CodeUnit, _: *mut StackRef, _: *mut StackRef, _: u32) -> Next {
-    // SAFETY: [FRAME]
-    unsafe { unknown(ip) }
-}
-
-#[cold]
-unsafe fn unknown(ip: *mut CodeUnit) -> ! {
-    // SAFETY: [FRAME]
-    fatal(&format!("unknown opcode {}", unsafe { opcode_of(ip) }))
-}
-
 /// Goes where unwinding has led.
 macro_rules! resume_at {
     ($tstate:expr, $next:expr) => {{
@@ -69,6 +50,19 @@ handler! {
     fn handle_error(frame, tstate, this_instr, sp, _locals, _oparg) {
         // SAFETY: [FRAME] [STACK] [EXC]
         unsafe { resume_at!(tstate, exception_unwind(tstate, frame, this_instr, sp, true)) }
+    }
+}
+handler! {
+    // Stands in the dispatch table where there is no instruction.
+    fn unknown_opcode(frame, tstate, this_instr, sp, _locals, _oparg) {
+        // SAFETY: [FRAME] [STACK]
+        unsafe {
+            (*frame).instr_ptr = this_instr;
+            let line = PyCode_Addr2Line(frame.code().cast(), frame.lasti());
+            let name = (*frame.code()).co_filename;
+            PyErr_Format(PyExc_SystemError, c"%U:%d: unknown opcode %d".as_ptr(), name, line, opcode_of(this_instr) as c_int);
+            resume_at!(tstate, exception_unwind(tstate, frame, this_instr, sp, true))
+        }
     }
 }
 handler! {

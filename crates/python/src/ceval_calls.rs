@@ -657,7 +657,7 @@ pub unsafe fn frame_push_init(
         // First the small frame, where the caller has pushed the arguments; these move up behind it.
         let start = if in_place { base.add(1) } else { previous_top };
         let args = start.add(SHIM_WORDS);
-        core::ptr::copy(base.add(2), args.add(1), nargs);
+        move_slots_up(base.add(2), args.add(1), nargs);
         *args = StackRef::from_owned(slf);
         let shim: Frame = start.cast();
         (*shim).f_executable = Py_NewRef(crate::codeobject::init_cleanup_code().cast());

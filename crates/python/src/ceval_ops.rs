@@ -108,24 +108,179 @@ pub unsafe fn binary_op(oparg: u32, left: *mut PyObject, right: *mut PyObject) -
     }
 }
 
+// ---- ints of at most one digit
+
+#[inline(never)]
+unsafe fn long_exact_dealloc(op: *mut PyObject) {
+    // SAFETY: [OWN] its last reference is gone.
+    unsafe { taipan_objects::longobject::_PyLong_ExactDealloc(op) }
+}
+
+/// Releases an exact int.
+///
+/// # Safety
+/// [STACK]
+#[inline(always)]
+pub unsafe fn close_int(int: StackRef) {
+    // SAFETY: [STACK]
+    unsafe { int.close_exact(long_exact_dealloc) }
+}
+
+/// An int of `value`, in the memory of an operand that nobody else holds if there is one. Consumes both operands. Empty
+/// with MemoryError.
+///
+/// # Safety
+/// [STACK] `left` and `right` are exact ints, and compact.
+#[inline(always)]
+pub unsafe fn int_result(left: StackRef, right: StackRef, value: i64) -> StackRef {
+    use taipan_objects::longobject::{NON_SIZE_BITS, PyLong_MASK, is_small, long_from_i64, small_int};
+    // SAFETY: [STACK] compact ints all have room for one digit.
+    unsafe {
+        if is_small(value) {
+            close_int(left);
+            close_int(right);
+            return StackRef::from_borrowed(small_int(value as isize));
+        }
+        let magnitude = value.unsigned_abs();
+        if magnitude <= PyLong_MASK as u64 {
+            let (reused, other) = if left.is_unique() {
+                (left, right)
+            } else if right.is_unique() {
+                (right, left)
+            } else {
+                (StackRef::NULL, StackRef::NULL)
+            };
+            if !reused.is_null() {
+                let long: *mut PyLongObject = reused.as_ptr().cast();
+                (*long).lv_tag = 1 << NON_SIZE_BITS | ((value < 0) as usize) << 1;
+                (*long).ob_digit[0] = magnitude as u32;
+                close_int(other);
+                return reused;
+            }
+        }
+        let res = long_from_i64(value);
+        close_int(left);
+        close_int(right);
+        StackRef::from_owned(res)
+    }
+}
+
+/// The result of a binary operator on two ints of at most one digit, if it is quickly computed and raises nothing.
+#[inline(always)]
+pub fn int_operation(oparg: u32, a: i64, b: i64) -> Option<i64> {
+    // The in-place operators follow the others in the same order.
+    const OPERATORS: u32 = 13;
+    let operator = if oparg >= OPERATORS { oparg - OPERATORS } else { oparg };
+    match operator {
+        0 => Some(a + b),
+        1 => Some(a & b),
+        2 if b != 0 => Some(a.div_euclid(b) - (b < 0 && a.rem_euclid(b) != 0) as i64),
+        3 if (0..=31).contains(&b) => Some(a << b),
+        5 => Some(a * b),
+        6 if b != 0 => {
+            let r = a % b;
+            Some(if r != 0 && (r ^ b) < 0 { r + b } else { r })
+        }
+        7 => Some(a | b),
+        9 if b >= 0 => Some(a >> b.min(63)),
+        10 => Some(a - b),
+        12 => Some(a ^ b),
+        _ => None,
+    }
+}
+
+/// A binary operator on any two objects. Consumes both; empty with an exception.
+///
+/// # Safety
+/// [STACK]
+#[inline(always)]
+pub unsafe fn binary_op_refs(oparg: u32, left: StackRef, right: StackRef) -> StackRef {
+    // SAFETY: [STACK]
+    unsafe {
+        let (a, b) = (left.as_ptr(), right.as_ptr());
+        if long_check_exact(a)
+            && long_check_exact(b)
+            && long_is_compact(a)
+            && long_is_compact(b)
+            && let Some(value) = int_operation(oparg, long_compact_value(a) as i64, long_compact_value(b) as i64)
+        {
+            return int_result(left, right, value);
+        }
+        let res = binary_op(oparg, a, b);
+        left.close();
+        right.close();
+        StackRef::from_owned(res)
+    }
+}
+
+macro_rules! int_arithmetic {
+    ($($(#[$doc:meta])* $name:ident, $op:tt, $slow:ident;)*) => { $(
+        $(#[$doc])*
+        ///
+        /// # Safety
+        /// [STACK] both are exact ints.
+        #[inline(always)]
+        pub unsafe fn $name(left: StackRef, right: StackRef) -> StackRef {
+            // SAFETY: [STACK]
+            unsafe {
+                let (a, b) = (left.as_ptr(), right.as_ptr());
+                if long_is_compact(a) && long_is_compact(b) {
+                    return int_result(left, right, long_compact_value(a) as i64 $op long_compact_value(b) as i64);
+                }
+                let res = $slow(a.cast(), b.cast());
+                close_int(left);
+                close_int(right);
+                StackRef::from_owned(res)
+            }
+        }
+    )* };
+}
+
+int_arithmetic! {
+    /// `left + right`. Consumes both; empty with an exception.
+    int_add, +, _PyLong_Add;
+    /// `left - right`. Consumes both; empty with an exception.
+    int_subtract, -, _PyLong_Subtract;
+    /// `left * right`. Consumes both; empty with an exception.
+    int_multiply, *, _PyLong_Multiply;
+}
+
+// ---- floats
+
+#[inline(never)]
+unsafe fn float_exact_dealloc(op: *mut PyObject) {
+    // SAFETY: [OWN] its last reference is gone.
+    unsafe { taipan_objects::floatobject::_PyFloat_ExactDealloc(op) }
+}
+
+/// Releases an exact float.
+///
+/// # Safety
+/// [STACK]
+#[inline(always)]
+pub unsafe fn close_float(float: StackRef) {
+    // SAFETY: [STACK]
+    unsafe { float.close_exact(float_exact_dealloc) }
+}
+
 /// A float of `value`, in the memory of an operand that nobody else holds if there is one. Consumes both operands.
 #[inline(always)]
 pub unsafe fn float_result(left: StackRef, right: StackRef, value: f64) -> *mut PyObject {
     // SAFETY: [STACK] exact floats.
     unsafe {
-        if left.is_owned() && Py_REFCNT(left.as_ptr()) == 1 {
+        if left.is_unique() {
             (*left.as_ptr().cast::<PyFloatObject>()).ob_fval = value;
-            right.close();
+            close_float(right);
             return left.as_ptr();
         }
-        if right.is_owned() && Py_REFCNT(right.as_ptr()) == 1 {
+        if right.is_unique() {
             (*right.as_ptr().cast::<PyFloatObject>()).ob_fval = value;
-            left.close();
+            close_float(left);
             return right.as_ptr();
         }
-        let res = PyFloat_FromDouble(value);
-        left.close();
-        right.close();
+        let res = taipan_objects::floatobject::float_from_f64(value);
+        close_float(left);
+        close_float(right);
         res
     }
 }

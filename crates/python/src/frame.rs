@@ -245,9 +245,7 @@ pub unsafe fn frame_push_exact(
         // Below the top, so it fits where the check had it fit at the top.
         (*tstate).datastack_top = args.add((*code).co_framesize as usize).cast();
         let nlocalsplus = (*code).co_nlocalsplus as usize;
-        for i in nargs..nlocalsplus {
-            *args.add(i) = StackRef::NULL;
-        }
+        clear_slots(args.add(nargs), nlocalsplus.wrapping_sub(nargs));
         let frame: Frame = args.add(nlocalsplus).cast();
         init_header(frame, code, func, args, previous_top, caller);
         frame
@@ -271,10 +269,10 @@ pub unsafe fn frame_push_exact_copy(
         let locals: *mut StackRef = (*tstate).datastack_top.cast();
         (*tstate).datastack_top = locals.add((*code).co_framesize as usize).cast();
         let nlocalsplus = (*code).co_nlocalsplus as usize;
-        core::ptr::copy(args, locals, nargs);
-        for i in nargs..nlocalsplus {
-            *locals.add(i) = StackRef::NULL;
+        if args != locals {
+            move_slots_up(args, locals, nargs);
         }
+        clear_slots(locals.add(nargs), nlocalsplus.wrapping_sub(nargs));
         let frame: Frame = locals.add(nlocalsplus).cast();
         init_header(frame, code, func, locals, locals, caller);
         frame

@@ -150,6 +150,64 @@ impl StackRef {
     }
 }
 
+impl StackRef {
+    /// Whether the slot holds the only reference to its object.
+    ///
+    /// # Safety
+    /// The slot is live and not empty.
+    #[inline(always)]
+    pub unsafe fn is_unique(self) -> bool {
+        // SAFETY: [STACK]
+        self.0 & TAG_MASK == 0 && unsafe { (*self.as_ptr()).ob_refcnt.ob_refcnt } == 1
+    }
+
+    /// As [`StackRef::close`] where the object's type is known: `dealloc` is what that type does in the end.
+    ///
+    /// # Safety
+    /// As for `close`; the object is exactly of the type that `dealloc` is for.
+    #[inline(always)]
+    pub unsafe fn close_exact(self, dealloc: unsafe fn(*mut PyObject)) {
+        if self.0 & TAG_MASK == 0 {
+            let object = self.0 as *mut PyObject;
+            // SAFETY: [STACK] an owned reference; [IMMORTAL] the low half of an immortal's count is negative.
+            unsafe {
+                let count = (*object).ob_refcnt.ob_refcnt;
+                if count as i32 >= 0 {
+                    (*object).ob_refcnt.ob_refcnt = count - 1;
+                    if count == 1 {
+                        dealloc(object);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Empties `n` slots from `first` on. They are few: a loop is quicker than a call of `memset`, which the compiler would
+/// make of plain stores.
+///
+/// # Safety
+/// The slots hold nothing that has to be released.
+#[inline(always)]
+pub unsafe fn clear_slots(first: *mut StackRef, n: usize) {
+    for i in 0..n {
+        // SAFETY: [STACK] by contract.
+        unsafe { first.add(i).write_volatile(StackRef::NULL) };
+    }
+}
+
+/// Moves `n` slots from `from` up to `to`, which may overlap.
+///
+/// # Safety
+/// Both ranges are on the stack; what `to` holds needs no release.
+#[inline(always)]
+pub unsafe fn move_slots_up(from: *const StackRef, to: *mut StackRef, n: usize) {
+    for i in (0..n).rev() {
+        // SAFETY: [STACK] by contract.
+        unsafe { to.add(i).write_volatile(*from.add(i)) };
+    }
+}
+
 /// Releases `n` slots from `first` on.
 ///
 /// # Safety

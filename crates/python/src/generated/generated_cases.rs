@@ -246,15 +246,13 @@ handler! {
                 specialize!([frame tstate this_instr next_instr sp locals oparg] counter, specialize_binary_op(left, right, this_instr, oparg, locals));
             }
             { // _BINARY_OP
-                let _left = *sp.sub(2); let left = _left.as_ptr();
-                let _right = *sp.sub(1); let right = _right.as_ptr();
-                let mut res: *mut PyObject;
-                res = binary_op(oparg, left, right);
-                error_if!([frame tstate this_instr next_instr sp locals oparg] res.is_null());
+                let left = *sp.sub(2);
+                let right = *sp.sub(1);
+                let mut res: StackRef;
+                res = binary_op_refs(oparg, left, right);
+                error_pop_if!([frame tstate this_instr next_instr sp locals oparg] 2, res.is_null());
                 sp = sp.sub(2);
-                *sp = StackRef::from_owned(res); sp = sp.add(1);
-                _left.close();
-                _right.close();
+                *sp = res; sp = sp.add(1);
             }
             dispatch!([frame tstate this_instr next_instr sp locals oparg]);
         }
@@ -275,15 +273,13 @@ handler! {
                 exit_if!([frame tstate this_instr next_instr sp locals oparg] BINARY_OP; !long_check_exact(right));
             }
             { // _BINARY_OP_MULTIPLY_INT
-                let _left = *sp.sub(2); let left = _left.as_ptr();
-                let _right = *sp.sub(1); let right = _right.as_ptr();
-                let mut res: *mut PyObject;
-                res = _PyLong_Multiply(left.cast(), right.cast());
-                error_if!([frame tstate this_instr next_instr sp locals oparg] res.is_null());
+                let left = *sp.sub(2);
+                let right = *sp.sub(1);
+                let mut res: StackRef;
+                res = int_multiply(left, right);
+                error_pop_if!([frame tstate this_instr next_instr sp locals oparg] 2, res.is_null());
                 sp = sp.sub(2);
-                *sp = StackRef::from_owned(res); sp = sp.add(1);
-                _left.close();
-                _right.close();
+                *sp = res; sp = sp.add(1);
             }
             dispatch!([frame tstate this_instr next_instr sp locals oparg]);
         }
@@ -304,15 +300,13 @@ handler! {
                 exit_if!([frame tstate this_instr next_instr sp locals oparg] BINARY_OP; !long_check_exact(right));
             }
             { // _BINARY_OP_ADD_INT
-                let _left = *sp.sub(2); let left = _left.as_ptr();
-                let _right = *sp.sub(1); let right = _right.as_ptr();
-                let mut res: *mut PyObject;
-                res = _PyLong_Add(left.cast(), right.cast());
-                error_if!([frame tstate this_instr next_instr sp locals oparg] res.is_null());
+                let left = *sp.sub(2);
+                let right = *sp.sub(1);
+                let mut res: StackRef;
+                res = int_add(left, right);
+                error_pop_if!([frame tstate this_instr next_instr sp locals oparg] 2, res.is_null());
                 sp = sp.sub(2);
-                *sp = StackRef::from_owned(res); sp = sp.add(1);
-                _left.close();
-                _right.close();
+                *sp = res; sp = sp.add(1);
             }
             dispatch!([frame tstate this_instr next_instr sp locals oparg]);
         }
@@ -333,15 +327,13 @@ handler! {
                 exit_if!([frame tstate this_instr next_instr sp locals oparg] BINARY_OP; !long_check_exact(right));
             }
             { // _BINARY_OP_SUBTRACT_INT
-                let _left = *sp.sub(2); let left = _left.as_ptr();
-                let _right = *sp.sub(1); let right = _right.as_ptr();
-                let mut res: *mut PyObject;
-                res = _PyLong_Subtract(left.cast(), right.cast());
-                error_if!([frame tstate this_instr next_instr sp locals oparg] res.is_null());
+                let left = *sp.sub(2);
+                let right = *sp.sub(1);
+                let mut res: StackRef;
+                res = int_subtract(left, right);
+                error_pop_if!([frame tstate this_instr next_instr sp locals oparg] 2, res.is_null());
                 sp = sp.sub(2);
-                *sp = StackRef::from_owned(res); sp = sp.add(1);
-                _left.close();
-                _right.close();
+                *sp = res; sp = sp.add(1);
             }
             dispatch!([frame tstate this_instr next_instr sp locals oparg]);
         }
@@ -539,14 +531,15 @@ handler! {
                 exit_if!([frame tstate this_instr next_instr sp locals oparg] COMPARE_OP; !float_check_exact(right));
             }
             { // _COMPARE_OP_FLOAT
-                let _left = *sp.sub(2); let left = _left.as_ptr();
-                let _right = *sp.sub(1); let right = _right.as_ptr();
+                let left = *sp.sub(2);
+                let right = *sp.sub(1);
                 let mut res: StackRef;
-                res = StackRef::from_bool(comparison_bit(float_value(left), float_value(right)) & oparg != 0);
+                let bit = comparison_bit(float_value(left.as_ptr()), float_value(right.as_ptr()));
+                close_float(left);
+                close_float(right);
+                res = StackRef::from_bool(bit & oparg != 0);
                 sp = sp.sub(2);
                 *sp = res; sp = sp.add(1);
-                _left.close();
-                _right.close();
             }
             dispatch!([frame tstate this_instr next_instr sp locals oparg]);
         }
@@ -573,14 +566,15 @@ handler! {
                 deopt_if!([frame tstate this_instr next_instr sp locals oparg] COMPARE_OP; !long_is_compact(right));
             }
             { // _COMPARE_OP_INT
-                let _left = *sp.sub(2); let left = _left.as_ptr();
-                let _right = *sp.sub(1); let right = _right.as_ptr();
+                let left = *sp.sub(2);
+                let right = *sp.sub(1);
                 let mut res: StackRef;
-                res = StackRef::from_bool(comparison_bit(long_compact_value(left), long_compact_value(right)) & oparg != 0);
+                let bit = comparison_bit(long_compact_value(left.as_ptr()), long_compact_value(right.as_ptr()));
+                close_int(left);
+                close_int(right);
+                res = StackRef::from_bool(bit & oparg != 0);
                 sp = sp.sub(2);
                 *sp = res; sp = sp.add(1);
-                _left.close();
-                _right.close();
             }
             dispatch!([frame tstate this_instr next_instr sp locals oparg]);
         }
@@ -3816,6 +3810,7 @@ handler! {
         unsafe {
             let mut sp = sp;
             let mut next_instr = this_instr.add(1);
+            (*frame).instr_ptr = this_instr;
             { // _JUMP_BACKWARD_NO_INTERRUPT
                 jump_by!([frame tstate this_instr next_instr sp locals oparg] -(oparg as isize));
             }
@@ -4072,7 +4067,7 @@ handler! {
                 let value = (*it).start;
                 (*it).start = value.wrapping_add((*it).step);
                 (*it).len -= 1;
-                let next = PyLong_FromLong(value);
+                let next = taipan_objects::longobject::long_from_i64(value);
                 error_if!([frame tstate this_instr next_instr sp locals oparg] next.is_null());
                 *sp = StackRef::from_owned(next);
                 sp = sp.add(1);

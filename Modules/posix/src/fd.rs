@@ -447,15 +447,7 @@ struct EventCount(c_uint);
 impl<'a> taipan_clinic::FromArg<'a> for EventCount {
     unsafe fn from_arg(arg: *mut PyObject, _: taipan_clinic::from_arg::Where<'_>) -> PyResult<Self> {
         // SAFETY: [ARGS]
-        unsafe {
-            let n = PyLong_AsUnsignedLong(arg);
-            if n == u64::MAX && err_occurred() {
-                return Err(Raised::assume());
-            }
-            c_uint::try_from(n)
-                .map(EventCount)
-                .map_err(|_| raise!(PyExc_OverflowError, "Python int too large for C unsigned int"))
-        }
+        Ok(EventCount(unsafe { unsigned(arg, c_uint::MAX as u64, "unsigned int")? } as c_uint))
     }
 }
 /// A 64-bit counter.
@@ -464,10 +456,7 @@ struct Counter(u64);
 impl<'a> taipan_clinic::FromArg<'a> for Counter {
     unsafe fn from_arg(arg: *mut PyObject, _: taipan_clinic::from_arg::Where<'_>) -> PyResult<Self> {
         // SAFETY: [ARGS]
-        unsafe {
-            let n = PyLong_AsUnsignedLongLong(arg);
-            if n == u64::MAX && err_occurred() { Err(Raised::assume()) } else { Ok(Counter(n)) }
-        }
+        Ok(Counter(unsafe { unsigned(arg, u64::MAX, "unsigned long long")? }))
     }
 }
 fn os_eventfd_read(_: (), fd: Fildes) -> PyResult<u64> {

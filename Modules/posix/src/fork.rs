@@ -79,6 +79,7 @@ pub unsafe extern "C" fn PyOS_AfterFork_Child() {
     unsafe {
         crate::thread::after_fork();
         _PyRuntimeState_ReInitThreads();
+        _PyImport_ReleaseLock((*current_tstate()).interp);
     }
     AFTER_IN_CHILD.run(false);
 }

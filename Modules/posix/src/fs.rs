@@ -236,14 +236,22 @@ fn os_mknod(_: (), path: Path, mode: CIntOr<384>, device: Dev, dir_fd: DirFd) ->
     if retry(|| unsafe { libc::mknodat(dir_fd.0, p, mode.0 as libc::mode_t, device.0) })? != 0 { Err(path.error()) } else { Ok(()) }
 }
 
-fn os_major(_: (), device: Dev) -> PyResult<u32> {
-    Ok(libc::major(device.0) as u32)
+/// Half of a device number as an int; all bits set is `NODEV`.
+fn half(n: u32) -> PyResult<i64> {
+    Ok(if n == u32::MAX { -1 } else { n as i64 })
 }
-fn os_minor(_: (), device: Dev) -> PyResult<u32> {
-    Ok(libc::minor(device.0) as u32)
+fn os_major(_: (), device: Dev) -> PyResult<i64> {
+    half(libc::major(device.0) as u32)
 }
-fn os_makedev(_: (), major: Dev, minor: Dev) -> PyResult<u64> {
-    Ok(libc::makedev(major.0 as libc::c_uint, minor.0 as libc::c_uint))
+fn os_minor(_: (), device: Dev) -> PyResult<i64> {
+    half(libc::minor(device.0) as u32)
+}
+fn os_makedev(_: (), major: Dev, minor: Dev) -> PyResult<Owned> {
+    let fits = |d: Dev| d.0 == u64::MAX || d.0 <= u32::MAX as u64;
+    if !fits(major) || !fits(minor) {
+        bail!(PyExc_OverflowError, "Python int too large to convert to C unsigned int");
+    }
+    crate::stat::dev_object(libc::makedev(major.0 as libc::c_uint, minor.0 as libc::c_uint))
 }
 
 fn os_truncate(_: (), path: Path<ALLOW_FD>, length: i64) -> PyResult<()> {

@@ -255,7 +255,7 @@ id_arg! {
     Gid, "gid";
 }
 
-/// A device number.
+/// A device number; -1 is `NODEV`.
 #[derive(Clone, Copy)]
 pub struct Dev(pub u64);
 impl<'a> FromArg<'a> for Dev {
@@ -265,9 +265,41 @@ impl<'a> FromArg<'a> for Dev {
             if arg.is_null() {
                 return Ok(Dev(0));
             }
+            if PyLong_Check(arg) != 0 {
+                let mut overflow = 0;
+                let n = PyLong_AsLongAndOverflow(arg, &mut overflow);
+                if overflow == 0 && n == -1 {
+                    return Ok(Dev(u64::MAX));
+                }
+            }
             let n = PyLong_AsUnsignedLongLong(arg);
             if n == u64::MAX && err_occurred() { Err(Raised::assume()) } else { Ok(Dev(n)) }
         }
+    }
+}
+
+/// An unsigned integer of a C type that it must fit.
+///
+/// # Safety
+/// `arg` is live.
+pub unsafe fn unsigned(arg: *mut PyObject, max: u64, c_type: &str) -> PyResult<u64> {
+    // SAFETY: [ARGS]
+    unsafe {
+        let index = own(PyNumber_Index(arg))?;
+        let mut overflow = 0;
+        let n = PyLong_AsLongLongAndOverflow(index.as_ptr(), &mut overflow);
+        if overflow < 0 || (overflow == 0 && n < 0) {
+            bail!(PyExc_ValueError, "value must be positive");
+        }
+        let n = PyLong_AsUnsignedLongLong(index.as_ptr());
+        if n == u64::MAX && err_occurred() {
+            PyErr_Clear();
+            bail!(PyExc_OverflowError, "Python int too large for C {c_type}");
+        }
+        if n > max {
+            bail!(PyExc_OverflowError, "Python int too large for C {c_type}");
+        }
+        Ok(n)
     }
 }
 

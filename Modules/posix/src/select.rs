@@ -1,6 +1,6 @@
 //! The module `select`: select, poll, epoll.
 
-use crate::path::{CInt, Fildes};
+use crate::path::{CInt, Fildes, unsigned};
 use crate::support::*;
 use core::ffi::c_int;
 use core::ptr::null_mut;
@@ -173,13 +173,7 @@ impl<'a> taipan_clinic::FromArg<'a> for EventMask {
             if arg.is_null() {
                 return Ok(EventMask((libc::POLLIN | libc::POLLPRI | libc::POLLOUT) as u16));
             }
-            let n = PyLong_AsUnsignedLong(arg);
-            if n == u64::MAX && err_occurred() {
-                return Err(Raised::assume());
-            }
-            u16::try_from(n)
-                .map(EventMask)
-                .map_err(|_| raise!(PyExc_OverflowError, "Python int too large for C unsigned short"))
+            Ok(EventMask(unsigned(arg, u16::MAX as u64, "unsigned short")? as u16))
         }
     }
 }

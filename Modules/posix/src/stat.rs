@@ -106,13 +106,18 @@ fn nanoseconds(sec: i64, nsec: i64) -> PyResult<Owned> {
     unsafe { own(_PyLong_FromByteArray(raw.as_ptr(), raw.len(), 1, 1)) }
 }
 
+/// A device number as an int; `NODEV` is -1.
+pub fn dev_object(dev: libc::dev_t) -> PyResult<Owned> {
+    if dev == libc::dev_t::MAX { int(-1) } else { uint(dev) }
+}
+
 /// A `stat_result` from the system's record.
 pub fn pystat_fromstructstat(st: &libc::stat) -> PyResult<Owned> {
     let seconds = |s: i64, ns: i64| float(s as f64 + 1e-9 * ns as f64);
     STAT_RESULT.build([
         int(st.st_mode as i64)?,
         uint(st.st_ino)?,
-        uint(st.st_dev)?,
+        dev_object(st.st_dev)?,
         int(st.st_nlink as i64)?,
         id_object(st.st_uid)?,
         id_object(st.st_gid)?,

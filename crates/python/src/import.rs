@@ -72,13 +72,17 @@ impl ImportLock {
     pub fn held(&self) -> bool {
         self.owner.load(Relaxed) != 0
     }
-    /// In the child of a fork: free, as the parent took it only for the fork.
+    /// In the child of a fork: as deep as before, because the thread that forked holds it.
     ///
     /// # Safety
-    /// Only the calling thread exists.
+    /// Only the calling thread exists, and holds the lock.
     pub unsafe fn reinit_after_fork(&mut self) {
+        let level = if self.held() { *self.level.lock().unwrap_or_else(|e| e.into_inner()) } else { 0 };
+        let owner = if level > 0 { crate::pystate::thread_ident() } else { 0 };
         // SAFETY: the old contents own nothing.
-        unsafe { (self as *mut Self).write(ImportLock::new()) }
+        unsafe {
+            (self as *mut Self).write(ImportLock { level: Mutex::new(level), cond: Condvar::new(), owner: AtomicUsize::new(owner) });
+        }
     }
 }
 impl Default for ImportLock {

@@ -192,6 +192,29 @@ static EXCEPT_HOOK_ARGS: StructType = StructType::new(
 /// `Py_PRINT_RAW`.
 const PRINT_RAW: c_int = 1;
 
+/// Prints the traceback by the module traceback, which knows where to when there is no `sys.stderr`; without the module,
+/// plainly.
+unsafe fn display(args: &[*mut PyObject; 4]) -> PyResult<()> {
+    // SAFETY: live.
+    unsafe {
+        let [class, value, tb, _] = *args;
+        if PyExceptionInstance_Check(value) != 0 {
+            let own_tb = own(PyException_GetTraceback(value).as_mut().map_or(Py_None(), |t| t as *mut _))?;
+            if own_tb.as_ptr() == Py_None() && tb != Py_None() && PyException_SetTraceback(value, tb) < 0 {
+                PyErr_Clear();
+            }
+            let printed = own(_PyImport_GetModuleAttrString(c"traceback".as_ptr(), c"_print_exception_bltin".as_ptr()))
+                .and_then(|f| call(f.as_ptr(), &[value]));
+            match printed {
+                Ok(_) => return Ok(()),
+                Err(e) => e.clear(),
+            }
+        }
+        PyErr_Display(class, value, tb);
+        Ok(())
+    }
+}
+
 unsafe fn write_report(file: *mut PyObject, args: &[*mut PyObject; 4]) -> PyResult<()> {
     // SAFETY: live.
     unsafe {
@@ -208,7 +231,7 @@ unsafe fn write_report(file: *mut PyObject, args: &[*mut PyObject; 4]) -> PyResu
             }
         }
         check_status(PyFile_WriteString(c":\n".as_ptr(), file))?;
-        PyErr_Display(args[0], args[1], args[2]);
+        display(args)?;
         own(PyObject_CallMethodNoArgs(file, intern!("flush"))).map(drop)
     }
 }

@@ -1,0 +1,51 @@
+//! The module `_socket` itself.
+
+use crate::constants::CONSTANTS;
+use crate::netdb::{GAIERROR, HERROR, METHODS};
+use crate::sock::Sock_Type;
+use crate::support::*;
+use core::ptr::null_mut;
+use taipan_abi::*;
+use taipan_clinic::module;
+use taipan_clinic::module::{add_int, add_object, add_str, add_type};
+
+/// What other extension modules get through the capsule `_socket.CAPI` (`PySocketModule_APIObject`).
+#[repr(C)]
+struct Api {
+    sock_type: *mut PyTypeObject,
+    error: *mut PyObject,
+    timeout_error: *mut PyObject,
+}
+static mut API: Api = Api { sock_type: &raw mut Sock_Type, error: null_mut(), timeout_error: null_mut() };
+
+fn exec(module: Borrowed<'_>) -> PyResult<()> {
+    // SAFETY: [GIL] static types and records.
+    unsafe {
+        let os_error = PyExc_OSError;
+        let herror = Owned::from_owned_or_err(PyErr_NewException(c"socket.herror".as_ptr(), os_error, null_mut()))?;
+        let gaierror = Owned::from_owned_or_err(PyErr_NewException(c"socket.gaierror".as_ptr(), os_error, null_mut()))?;
+        HERROR = herror.clone().into_raw();
+        GAIERROR = gaierror.clone().into_raw();
+        add_object(module, c"herror", Ok(herror))?;
+        add_object(module, c"gaierror", Ok(gaierror))?;
+        add_object(module, c"error", Ok(Owned::from_borrowed(os_error)))?;
+        add_object(module, c"timeout", Ok(Owned::from_borrowed(PyExc_TimeoutError)))?;
+        add_type(module, &raw mut Sock_Type)?;
+        add_object(module, c"SocketType", Ok(Owned::from_borrowed((&raw mut Sock_Type).cast())))?;
+        add_object(module, c"has_ipv6", Ok(boolean(true)))?;
+        API.error = os_error;
+        API.timeout_error = PyExc_TimeoutError;
+        add_object(module, c"CAPI", Owned::from_owned_or_err(PyCapsule_New((&raw mut API).cast(), c"_socket.CAPI".as_ptr(), None)))?;
+    }
+    add_str(module, c"BDADDR_ANY", "00:00:00:00:00:00")?;
+    add_str(module, c"BDADDR_LOCAL", "00:00:00:FF:FF:FF")?;
+    for &(name, value) in CONSTANTS {
+        add_int(module, name, value)?;
+    }
+    Ok(())
+}
+
+module! {
+    /// Entry point.
+    pub fn PyInit__socket = "_socket", "Sockets, at their lowest level. See socket.", methods: METHODS, exec: exec;
+}

@@ -925,7 +925,8 @@ unsafe fn product_next(mut s: Slf<Combinatoric>) -> Next {
             return Ok(None);
         }
         let indices = &mut *s.indices;
-        let size = |i: usize| PyTuple_GET_SIZE(PyTuple_GET_ITEM(s.pools, i as Py_ssize_t)) as usize;
+        let pools = s.pools;
+        let size = |i: usize| PyTuple_GET_SIZE(PyTuple_GET_ITEM(pools, i as Py_ssize_t)) as usize;
         if !s.started {
             s.started = true;
             if (0..indices.len()).any(|i| size(i) == 0) {

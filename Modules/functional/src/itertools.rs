@@ -924,6 +924,7 @@ unsafe fn product_next(mut s: Slf<Combinatoric>) -> Next {
         if s.stopped {
             return Ok(None);
         }
+        let pools = s.pools;
         let indices = &mut *s.indices;
         let pools = s.pools;
         let size = |i: usize| PyTuple_GET_SIZE(PyTuple_GET_ITEM(pools, i as Py_ssize_t)) as usize;
@@ -948,7 +949,7 @@ unsafe fn product_next(mut s: Slf<Combinatoric>) -> Next {
                 indices[i] = 0;
             }
         }
-        let items = indices.iter().enumerate().map(|(i, &k)| pool_item(PyTuple_GET_ITEM(s.pools, i as Py_ssize_t), k)).collect();
+        let items = indices.iter().enumerate().map(|(i, &k)| pool_item(PyTuple_GET_ITEM(pools, i as Py_ssize_t), k)).collect();
         tuple(items).map(Some)
     }
 }

@@ -199,8 +199,8 @@ unsafe fn display(args: &[*mut PyObject; 4]) -> PyResult<()> {
     unsafe {
         let [class, value, tb, _] = *args;
         if PyExceptionInstance_Check(value) != 0 {
-            let own_tb = own(PyException_GetTraceback(value).as_mut().map_or(Py_None(), |t| t as *mut _))?;
-            if own_tb.as_ptr() == Py_None() && tb != Py_None() && PyException_SetTraceback(value, tb) < 0 {
+            let has_tb = Owned::from_owned_or_opt(PyException_GetTraceback(value)).is_some();
+            if !has_tb && tb != Py_None() && PyException_SetTraceback(value, tb) < 0 {
                 PyErr_Clear();
             }
             let printed = own(_PyImport_GetModuleAttrString(c"traceback".as_ptr(), c"_print_exception_bltin".as_ptr()))

@@ -1115,9 +1115,6 @@ pub struct InvalidEscape {
 pub fn decode_escape(s: &[u8], errors: *const c_char) -> PyResult<(Vec<u8>, Option<InvalidEscape>)> {
     let mut out = Vec::new();
     if out.try_reserve(s.len()).is_err() {
-        if s.len() > Py_ssize_t::MAX as usize - size_of::<PyBytesObject>() {
-            bail!(PyExc_OverflowError, "byte string is too large");
-        }
         // SAFETY: [GIL]
         unsafe { PyErr_NoMemory() };
         // SAFETY: [EXC] set above.
@@ -1235,6 +1232,9 @@ pub unsafe extern "C" fn PyBytes_DecodeEscape(
 ) -> *mut PyObject {
     // SAFETY: [ARGS]
     unsafe {
+        if len > Py_ssize_t::MAX - size_of::<PyBytesObject>() as Py_ssize_t {
+            return Err::<Owned, _>(raise!(PyExc_OverflowError, "byte string is too large")).into_c();
+        }
         let Ok((out, invalid)) = decode_escape(raw_bytes(s, len), errors) else { return null_mut() };
         if let Some(e) = invalid {
             let format = if e.value > 0xff { c"invalid octal escape sequence '\\%o'" } else { c"invalid escape sequence '\\%c'" };

@@ -29,6 +29,9 @@ pub unsafe extern "C" fn PyUnicode_FromKindAndData(kind: c_int, buffer: *const c
     if size < 0 {
         return raised(raise!(PyExc_ValueError, "size must be positive"));
     }
+    if !matches!(kind, 1 | 2 | 4) {
+        return raised(raise!(PyExc_SystemError, "invalid kind"));
+    }
     if size == 0 {
         return empty_ptr();
     }

@@ -71,24 +71,24 @@ pub fn translate(s: StrRef<'_>, table: Borrowed<'_>, errors: &CStr) -> PyResult<
             continue;
         }
         match lookup(table, c)? {
-            Target::Missing if handler == ErrorHandler::Ignore => {
+            Target::Missing => {
                 if c < 128 {
                     cache[c as usize] = c as u8;
                 }
                 w.write_char(c)?;
             }
-            Target::Missing => {
+            Target::Deleted if handler == ErrorHandler::Ignore => {
+                if c < 128 {
+                    cache[c as usize] = 0x81;
+                }
+            }
+            Target::Deleted => {
                 let mut end = i + 1;
-                while end < t.len() && matches!(lookup(table, t.get(end))?, Target::Missing) {
+                while end < t.len() && matches!(lookup(table, t.get(end))?, Target::Deleted) {
                     end += 1;
                 }
                 i = call_handler(s, errors, i, end, &mut w)?;
                 continue;
-            }
-            Target::Deleted => {
-                if c < 128 {
-                    cache[c as usize] = 0x81;
-                }
             }
             Target::Char(x) => {
                 if c < 128 && x < 128 {

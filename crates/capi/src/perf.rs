@@ -57,8 +57,21 @@ pub unsafe extern "C" fn PyUnstable_CopyPerfMapFile(parent: *const c_char) -> c_
     if open(&mut map()).and_then(|f| f.write_all(&text)).is_ok() { 0 } else { -1 }
 }
 
-// The trampoline gives each Python function machine code of its own, which Taipan's engine does by itself:
-// skipped PyUnstable_PerfTrampoline_CompileCode
-// skipped PyUnstable_PerfTrampoline_SetPersistAfterFork
+static PERSIST: std::sync::atomic::AtomicI32 = std::sync::atomic::AtomicI32::new(0);
+
+/// Gives a code object machine code for `perf` to see, if the trampoline is on. Taipan has none: there is nothing to do.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn PyUnstable_PerfTrampoline_CompileCode(_code: *mut taipan_abi::PyObject) -> c_int {
+    0
+}
+
+/// Whether the trampoline stays on after a fork.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn PyUnstable_PerfTrampoline_SetPersistAfterFork(enable: c_int) -> c_int {
+    PERSIST.store(enable, std::sync::atomic::Ordering::Relaxed);
+    enable
+}
+
+// The trampoline's code:
 // skipped _Py_trampoline_func_start
 // skipped _Py_trampoline_func_end

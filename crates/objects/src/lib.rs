@@ -40,6 +40,7 @@ pub mod picklebufobject;
 pub mod pyhash;
 pub mod pystrtod;
 pub mod rangeobject;
+pub mod runtime;
 pub mod setobject;
 pub mod sliceobject;
 pub mod stringlib;

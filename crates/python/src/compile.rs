@@ -103,13 +103,13 @@ pub enum Input<'s> {
 }
 
 /// Text as a Python str: UTF-8 with lone surrogates as three bytes.
-fn py_str(text: &[u8]) -> PyResult<Owned> {
+pub fn py_str(text: &[u8]) -> PyResult<Owned> {
     // SAFETY: [GIL]
     unsafe { own(PyUnicode_DecodeUTF8(text.as_ptr().cast(), text.len() as Py_ssize_t, c"surrogatepass".as_ptr())) }
 }
 
 /// A str as the compiler wants it: UTF-8 with lone surrogates as three bytes.
-unsafe fn rust_bytes(op: *mut PyObject) -> PyResult<Vec<u8>> {
+pub unsafe fn rust_bytes(op: *mut PyObject) -> PyResult<Vec<u8>> {
     // SAFETY: [ARGS]
     unsafe {
         let b = own(PyUnicode_AsEncodedString(op, c"utf-8".as_ptr(), c"surrogatepass".as_ptr()))?;
@@ -577,6 +577,15 @@ impl Builder {
         // SAFETY: [ARGS] all parts are live; the new object counts its own references.
         unsafe { code_new(&con) }
     }
+}
+
+/// A constant as a Python object.
+///
+/// # Safety
+/// `filename` is a str.
+pub unsafe fn const_to_object(c: &Const, filename: *mut PyObject) -> PyResult<Owned> {
+    // SAFETY: [ARGS]
+    unsafe { Builder { cache: HashMap::new(), filename: Owned::from_borrowed(filename) }.constant(c) }
 }
 
 /// 0, 1 or 2 for the parameter `optimize` of `compile()`, where -1 is the interpreter's level.

@@ -247,6 +247,7 @@ pub unsafe fn create_dynamic(spec: *mut PyObject) -> PyResult<Owned> {
             file.splice(0..0, *b"./");
         }
         let Ok(file) = CString::new(file) else { bail!(PyExc_ValueError, "embedded null byte") };
+        taipan_objects::runtime::fill_static_objects();
         let handle = libc::dlopen(file.as_ptr(), interp().dlopenflags);
         if handle.is_null() {
             let e = libc::dlerror();

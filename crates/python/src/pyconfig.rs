@@ -82,7 +82,7 @@ unsafe fn raw_array<T>(n: usize) -> *mut T {
     unsafe { PyMem_RawMalloc(n.max(1) * size_of::<T>()).cast() }
 }
 
-unsafe fn set_string(slot: *mut Wide, chars: Option<&[u32]>) {
+pub(crate) unsafe fn set_string(slot: *mut Wide, chars: Option<&[u32]>) {
     // SAFETY: [ARGS] the old string is ours.
     unsafe {
         PyMem_RawFree((*slot).cast());
@@ -102,7 +102,7 @@ unsafe fn list_clear(l: *mut PyWideStringList) {
     }
 }
 
-unsafe fn list_set(l: *mut PyWideStringList, items: &[Vec<u32>]) {
+pub(crate) unsafe fn list_set(l: *mut PyWideStringList, items: &[Vec<u32>]) {
     // SAFETY: [ARGS]
     unsafe {
         list_clear(l);

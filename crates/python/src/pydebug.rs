@@ -8,6 +8,11 @@ use taipan_abi::fatal;
 macro_rules! flags {
     ($($(#[$m:meta])* $name:ident = $initial:literal;)*) => {
         $($(#[$m])* #[unsafe(no_mangle)] pub static mut $name: c_int = $initial;)*
+        /// Names and values.
+        fn all_flags() -> Vec<(&'static str, c_int)> {
+            // SAFETY: plain reads.
+            unsafe { vec![$((stringify!($name), $name)),*] }
+        }
     };
 }
 flags! {
@@ -57,6 +62,23 @@ pub static mut Py_FileSystemDefaultEncoding: Name = Name(null());
 /// The file system's error handler; NULL before initialisation.
 #[unsafe(no_mangle)]
 pub static mut Py_FileSystemDefaultEncodeErrors: Name = Name(null());
+
+/// The flags by name.
+pub fn flags_dict() -> taipan_abi::PyResult<taipan_abi::Owned> {
+    use crate::util::{dict_set_str, new_int, new_str, none, own};
+    // SAFETY: [GIL]
+    unsafe {
+        let d = own(taipan_abi::PyDict_New())?;
+        let text = |p: *const c_char| if p.is_null() { Ok(none()) } else { new_str(&crate::util::c_text(p)) };
+        dict_set_str(d.as_ptr(), "Py_FileSystemDefaultEncoding", text(Py_FileSystemDefaultEncoding.0)?.as_ptr())?;
+        dict_set_str(d.as_ptr(), "Py_FileSystemDefaultEncodeErrors", text(Py_FileSystemDefaultEncodeErrors.0)?.as_ptr())?;
+        dict_set_str(d.as_ptr(), "_Py_HasFileSystemDefaultEncodeErrors", new_int(0)?.as_ptr())?;
+        for (name, value) in all_flags() {
+            dict_set_str(d.as_ptr(), name, new_int(value as i64)?.as_ptr())?;
+        }
+        Ok(d)
+    }
+}
 
 /// Makes the flags say what the configuration says.
 pub fn set_flags(c: &Config) {

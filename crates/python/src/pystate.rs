@@ -43,14 +43,36 @@ const STACK_MARGIN: usize = 192 * 1024;
 /// Extra room while a RecursionError is being made.
 const STACK_HEADROOM: usize = 96 * 1024;
 
-/// The state of an interpreter. Opaque to extensions.
+/// What extensions built against CPython's internal headers read of an interpreter, in the layout of `pycore_interp.h`.
+#[repr(C, align(64))]
+pub struct PublishedState {
+    unused_0: [usize; 3],
+    own_gil: c_int,
+    unused_1: [u8; 7264 - 28],
+    next: *mut InterpreterState,
+    id: i64,
+    /// How many use the number (`_interpreters`).
+    pub id_refcount: i64,
+    unused_2: [u8; 8440 - 7288],
+    /// What it may do (`Py_RTFLAGS_*`).
+    pub feature_flags: u64,
+    unused_3: [u8; 8640 - 8448],
+}
+/// Size of CPython's `PyInterpreterState`: as much memory is there, zeroed, for what [`PublishedState`] leaves out.
+const PUBLISHED_SIZE: usize = 194976;
+/// What the main interpreter may do: fork, exec, threads, daemon threads, the common allocator.
+const FEATURES: u64 = 1 << 5 | 1 << 10 | 1 << 11 | 1 << 15 | 1 << 16;
+const _: () = assert!(core::mem::offset_of!(PublishedState, feature_flags) == 8440 && size_of::<InterpreterState>() < PUBLISHED_SIZE);
+
+/// The state of an interpreter. Opaque to extensions, but for its first part.
+#[repr(C)]
 pub struct InterpreterState {
+    /// See the type.
+    pub published: PublishedState,
     /// Next interpreter.
     pub next: *mut InterpreterState,
     /// Number; the main one has 0.
     pub id: i64,
-    /// How many use the number (`_interpreters`).
-    pub id_refcount: i64,
     /// Whether it ends with its last reference.
     pub requires_idref: bool,
     /// Who made it.
@@ -202,10 +224,20 @@ pub fn new_interpreter(config: crate::initconfig::Config) -> *mut InterpreterSta
     let next = INTERP_HEAD.load(Relaxed);
     // SAFETY: the list is stable under the lock.
     let id = if next.is_null() { 0 } else { unsafe { (*next).id + 1 } };
-    let ip = Box::into_raw(Box::new(InterpreterState {
+    let state = InterpreterState {
+        published: PublishedState {
+            unused_0: [0; 3],
+            own_gil: 1,
+            unused_1: [0; 7264 - 28],
+            next,
+            id,
+            id_refcount: -1,
+            unused_2: [0; 8440 - 7288],
+            feature_flags: FEATURES,
+            unused_3: [0; 8640 - 8448],
+        },
         next,
         id,
-        id_refcount: -1,
         requires_idref: false,
         whence: 1,
         threads_head: null_mut(),
@@ -241,10 +273,22 @@ pub fn new_interpreter(config: crate::initconfig::Config) -> *mut InterpreterSta
         after_forkers_parent: null_mut(),
         after_forkers_child: null_mut(),
         thread_count: AtomicI64::new(0),
-    }));
+    };
+    // SAFETY: zeroed memory of the size of CPython's state, of which ours fills the start.
+    let ip = unsafe {
+        let Ok(layout) = core::alloc::Layout::from_size_align(PUBLISHED_SIZE, align_of::<InterpreterState>()) else { fatal("layout") };
+        let ip = std::alloc::alloc_zeroed(layout).cast::<InterpreterState>();
+        if ip.is_null() {
+            fatal("out of memory at start-up");
+        }
+        ip.write(state);
+        ip
+    };
     INTERP_HEAD.store(ip, Release);
     if MAIN_INTERP.load(Relaxed).is_null() {
         MAIN_INTERP.store(ip, Release);
+        // SAFETY: the first interpreter, before any other thread runs.
+        unsafe { taipan_objects::runtime::set_main_interpreter(ip.cast()) };
         set_main_thread();
     }
     ip

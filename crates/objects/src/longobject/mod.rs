@@ -38,7 +38,8 @@ pub const PyLong_MASK: u32 = (1 << PyLong_SHIFT) - 1;
 pub const _PY_NSMALLNEGINTS: isize = 5;
 /// One past the greatest small integer.
 pub const _PY_NSMALLPOSINTS: isize = 257;
-const NSMALL: usize = (_PY_NSMALLNEGINTS + _PY_NSMALLPOSINTS) as usize;
+/// How many there are.
+pub const NSMALL: usize = (_PY_NSMALLNEGINTS + _PY_NSMALLPOSINTS) as usize;
 
 /// Bits of `lv_tag` that hold the sign.
 pub const SIGN_MASK: usize = 3;
@@ -46,7 +47,7 @@ pub const SIGN_MASK: usize = 3;
 pub const NON_SIZE_BITS: u32 = 3;
 
 /// The preallocated integers in order, from -5.
-pub static mut _PyLong_SmallInts: [PyLongObject; NSMALL] = {
+pub(crate) const SMALL_INTS: [PyLongObject; NSMALL] = {
     let mut all = [const { MaybeUninit::<PyLongObject>::uninit() }; NSMALL];
     let mut i = 0;
     while i < NSMALL {
@@ -69,7 +70,7 @@ pub static mut _PyLong_SmallInts: [PyLongObject; NSMALL] = {
 pub fn small_int(value: isize) -> *mut PyObject {
     debug_assert!((-_PY_NSMALLNEGINTS.._PY_NSMALLPOSINTS).contains(&value));
     // SAFETY: [IMMORTAL] within the array.
-    unsafe { (&raw mut _PyLong_SmallInts).cast::<PyLongObject>().offset(value + _PY_NSMALLNEGINTS).cast() }
+    unsafe { (&raw mut crate::runtime::_PyRuntime.small_ints).cast::<PyLongObject>().offset(value + _PY_NSMALLNEGINTS).cast() }
 }
 
 /// Whether `value` is preallocated.

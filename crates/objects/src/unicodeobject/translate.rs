@@ -150,6 +150,10 @@ fn call_handler(s: StrRef<'_>, errors: &CStr, start: usize, end: usize, w: &mut 
 pub unsafe extern "C" fn PyUnicode_Translate(s: *mut PyObject, table: *mut PyObject, errors: *const c_char) -> *mut PyObject {
     // SAFETY: [ARGS]
     unsafe {
+        if table.is_null() {
+            PyErr_BadArgument();
+            return core::ptr::null_mut();
+        }
         let errors = if errors.is_null() { c"strict" } else { CStr::from_ptr(errors) };
         ensure_unicode(Borrowed::from_ptr(s)).and_then(|s| translate(s, Borrowed::from_ptr(table), errors)).into_c()
     }

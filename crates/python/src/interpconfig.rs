@@ -1,0 +1,297 @@
+//! `PyInterpreterConfig` as a dict and back, and interpreters by number.
+
+use crate::pystate::as_interp;
+use crate::util::*;
+use core::ffi::{CStr, c_int};
+use core::ptr::null_mut;
+use taipan_abi::*;
+
+const GIL_NAMES: [&str; 3] = ["default", "shared", "own"];
+
+/// The members that are truth values, by name.
+fn flags(c: *mut PyInterpreterConfig) -> [(&'static str, *mut c_int); 6] {
+    // SAFETY: addresses of fields alone.
+    unsafe {
+        [
+            ("use_main_obmalloc", &raw mut (*c).use_main_obmalloc),
+            ("allow_fork", &raw mut (*c).allow_fork),
+            ("allow_exec", &raw mut (*c).allow_exec),
+            ("allow_threads", &raw mut (*c).allow_threads),
+            ("allow_daemon_threads", &raw mut (*c).allow_daemon_threads),
+            ("check_multi_interp_extensions", &raw mut (*c).check_multi_interp_extensions),
+        ]
+    }
+}
+
+/// An interpreter's configuration as a dict.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyInterpreterConfig_AsDict(c: *mut PyInterpreterConfig) -> *mut PyObject {
+    // SAFETY: [ARGS]
+    let make = || unsafe {
+        let dict = own(PyDict_New())?;
+        for (name, flag) in flags(c) {
+            dict_set_str(dict.as_ptr(), name, new_bool(*flag != 0).as_ptr())?;
+        }
+        let Some(gil) = GIL_NAMES.get((*c).gil as usize) else {
+            bail!(PyExc_SystemError, "invalid interpreter config 'gil' value");
+        };
+        dict_set_str(dict.as_ptr(), "gil", new_str(gil)?.as_ptr())?;
+        Ok(dict)
+    };
+    make().into_c()
+}
+
+unsafe fn fill(c: *mut PyInterpreterConfig, dict: *mut PyObject, all: bool) -> PyResult<()> {
+    // SAFETY: [ARGS]
+    unsafe {
+        if PyDict_Check(dict) == 0 {
+            bail!(PyExc_TypeError, "dict expected");
+        }
+        let dict = own(PyDict_Copy(dict))?;
+        let take = |name: &str| -> PyResult<Option<Owned>> {
+            let key = new_str(name)?;
+            let v = dict_get(dict.as_ptr(), key.as_ptr())?;
+            if v.is_some() {
+                check_status(PyDict_DelItem(dict.as_ptr(), key.as_ptr()))?;
+            } else if all {
+                bail!(PyExc_ValueError, "missing config key: {}", name);
+            }
+            Ok(v)
+        };
+        for (name, flag) in flags(c) {
+            let Some(v) = take(name)? else { continue };
+            if v.as_ptr() != Py_True() && v.as_ptr() != Py_False() {
+                bail!(PyExc_TypeError, "invalid config type: {}", name);
+            }
+            *flag = (v.as_ptr() == Py_True()) as c_int;
+        }
+        if let Some(v) = take("gil")? {
+            if PyUnicode_Check(v.as_ptr()) == 0 {
+                bail!(PyExc_TypeError, "invalid config type: gil");
+            }
+            let text = utf8(v.as_ptr())?;
+            let Some(i) = GIL_NAMES.iter().position(|n| *n == text) else {
+                bail!(PyExc_ValueError, "unsupported interpreter config .gil value '{}'", text);
+            };
+            (*c).gil = i as c_int;
+        }
+        let left = PyDict_Size(dict.as_ptr());
+        if left == 1 {
+            bail!(PyExc_ValueError, "config dict has 1 extra item ({})", repr(dict.as_ptr())?);
+        }
+        if left > 1 {
+            bail!(PyExc_ValueError, "config dict has {} extra items ({})", left, repr(dict.as_ptr())?);
+        }
+        Ok(())
+    }
+}
+
+/// Fills a configuration from a dict that has all its members.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyInterpreterConfig_InitFromDict(c: *mut PyInterpreterConfig, dict: *mut PyObject) -> c_int {
+    // SAFETY: [ARGS]
+    unsafe { fill(c, dict, true).into_c() }
+}
+
+/// Changes what a dict says of a configuration.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyInterpreterConfig_UpdateFromDict(c: *mut PyInterpreterConfig, dict: *mut PyObject) -> c_int {
+    // SAFETY: [ARGS]
+    unsafe { fill(c, dict, false).into_c() }
+}
+
+/// The configuration of an interpreter that runs.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyInterpreterConfig_InitFromState(c: *mut PyInterpreterConfig, interp: *mut PyInterpreterState) -> c_int {
+    // SAFETY: [ARGS]
+    unsafe {
+        let features = (*as_interp(interp)).published.feature_flags;
+        for ((_, flag), bit) in flags(c).into_iter().zip([5, 15, 16, 10, 11, 8]) {
+            *flag = (features >> bit & 1) as c_int;
+        }
+        (*c).gil = 2;
+        0
+    }
+}
+
+/// The number that an object stands for.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyInterpreterState_ObjectToID(op: *mut PyObject) -> i64 {
+    // SAFETY: [ARGS]
+    unsafe {
+        if PyIndex_Check(op) == 0 {
+            let _ = raise!(PyExc_TypeError, "interpreter ID must be an int, got {}", type_name(op));
+            return -1;
+        }
+        let id = PyLong_AsLongLong(op);
+        if id < 0 && !err_occurred() {
+            PyErr_Format(PyExc_ValueError, c"interpreter ID must be a non-negative int, got %R".as_ptr(), op);
+            return -1;
+        }
+        id
+    }
+}
+
+unsafe extern "C" {
+    fn _PyInterpreterState_LookUpID(id: i64) -> *mut PyInterpreterState;
+}
+
+/// The interpreter of a number; InterpreterNotFoundError if there is none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyInterpreterState_LookUpIDObject(op: *mut PyObject) -> *mut PyInterpreterState {
+    // SAFETY: [ARGS]
+    unsafe {
+        let id = _PyInterpreterState_ObjectToID(op);
+        if id < 0 { null_mut() } else { _PyInterpreterState_LookUpID(id) }
+    }
+}
+
+/// Starts counting the references to an interpreter's number.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyInterpreterState_IDInitref(interp: *mut PyInterpreterState) -> c_int {
+    // SAFETY: [ARGS]
+    unsafe {
+        let count = &mut (*as_interp(interp)).published.id_refcount;
+        *count = (*count).max(0);
+    }
+    0
+}
+
+/// Counts a reference to an interpreter's number.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyInterpreterState_IDIncref(interp: *mut PyInterpreterState) -> c_int {
+    // SAFETY: [ARGS] [GIL]
+    unsafe {
+        _PyInterpreterState_IDInitref(interp);
+        (*as_interp(interp)).published.id_refcount += 1;
+    }
+    0
+}
+
+/// Gives a reference to an interpreter's number up.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyInterpreterState_IDDecref(interp: *mut PyInterpreterState) {
+    // SAFETY: [ARGS] [GIL] the main interpreter, the only one, stays.
+    unsafe { (*as_interp(interp)).published.id_refcount -= 1 };
+}
+
+fn missing(name: &CStr) -> Raised {
+    raise!(PyExc_NotImplementedError, "{}: subinterpreters are not implemented", name.to_string_lossy())
+}
+
+/// Subinterpreters: not implemented, which the status says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn Py_NewInterpreterFromConfig(ts: *mut *mut PyThreadState, _c: *const PyInterpreterConfig) -> PyStatus {
+    // SAFETY: [ARGS]
+    unsafe { *ts = null_mut() };
+    PyStatus {
+        _type: _PyStatus_TYPE::_PyStatus_TYPE_ERROR,
+        func: c"Py_NewInterpreterFromConfig".as_ptr(),
+        err_msg: c"subinterpreters are not implemented".as_ptr(),
+        exitcode: 0,
+    }
+}
+
+/// Subinterpreters: not implemented.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyXI_NewInterpreter(
+    _c: *mut PyInterpreterConfig,
+    _whence: *mut core::ffi::c_long,
+    _ts: *mut *mut PyThreadState,
+    _save: *mut *mut PyThreadState,
+) -> *mut PyInterpreterState {
+    let _ = missing(c"_PyXI_NewInterpreter");
+    null_mut()
+}
+
+/// Subinterpreters: there is none that could end.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyXI_EndInterpreter(_i: *mut PyInterpreterState, _ts: *mut PyThreadState, _save: *mut *mut PyThreadState) {
+    fatal("_PyXI_EndInterpreter: subinterpreters are not implemented")
+}
+
+/// Data that travels between interpreters: not implemented.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyCrossInterpreterData_New() -> *mut core::ffi::c_void {
+    let _ = missing(c"_PyCrossInterpreterData_New");
+    null_mut()
+}
+
+/// See [`_PyCrossInterpreterData_New`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyCrossInterpreterData_Free(_data: *mut core::ffi::c_void) {}
+
+/// See [`_PyCrossInterpreterData_New`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyCrossInterpreterData_NewObject(_data: *mut core::ffi::c_void) -> *mut PyObject {
+    let _ = missing(c"_PyCrossInterpreterData_NewObject");
+    null_mut()
+}
+
+/// See [`_PyCrossInterpreterData_New`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyCrossInterpreterData_Release(_data: *mut core::ffi::c_void) -> c_int {
+    let _ = missing(c"_PyCrossInterpreterData_Release");
+    -1
+}
+
+/// See [`_PyCrossInterpreterData_New`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyObject_GetCrossInterpreterData(_op: *mut PyObject, _data: *mut core::ffi::c_void) -> c_int {
+    let _ = missing(c"_PyObject_GetCrossInterpreterData");
+    -1
+}
+
+/// The code object of CPython's `getpath.py`: Taipan finds its paths in Rust.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _Py_Get_Getpath_CodeObject() -> *mut PyObject {
+    let _ = raise!(PyExc_NotImplementedError, "_Py_Get_Getpath_CodeObject: paths are not computed by Python code");
+    null_mut()
+}
+
+/// CPython's trie as a type: Taipan's compares keys by identity and is no Python object.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyContext_NewHamtForTests() -> *mut PyObject {
+    let _ = raise!(PyExc_NotImplementedError, "_PyContext_NewHamtForTests: the mapping of contexts is no Python object");
+    null_mut()
+}
+
+/// How far apart two texts in UTF-8 are, as suggestions for misspelt names count it; no more than `max`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _Py_UTF8_Edit_Cost(a: *mut PyObject, b: *mut PyObject, max: Py_ssize_t) -> Py_ssize_t {
+    // SAFETY: [ARGS]
+    unsafe {
+        if PyUnicode_Check(a) == 0 || PyUnicode_Check(b) == 0 {
+            let _ = raise!(PyExc_TypeError, "expected str");
+            return -1;
+        }
+        let (Ok(a), Ok(b)) = (utf8(a), utf8(b)) else { return -1 };
+        let max = if max == -1 { usize::MAX / 2 } else { max as usize };
+        crate::suggestions::levenshtein_distance(a.as_bytes(), b.as_bytes(), max) as Py_ssize_t
+    }
+}
+
+
+// What else travels between interpreters:
+// skipped _PyCrossInterpreterData_Clear
+// skipped _PyCrossInterpreterData_Init
+// skipped _PyCrossInterpreterData_InitWithSize
+// skipped _PyCrossInterpreterData_Lookup
+// skipped _PyCrossInterpreterData_RegisterClass
+// skipped _PyCrossInterpreterData_ReleaseAndRawFree
+// skipped _PyCrossInterpreterData_UnregisterClass
+// skipped _PyInterpreterState_New
+// skipped _PyObject_CheckCrossInterpreterData
+// skipped _PyXI_ApplyCapturedException
+// skipped _PyXI_ApplyError
+// skipped _PyXI_ApplyNamespace
+// skipped _PyXI_ClearExcInfo
+// skipped _PyXI_Enter
+// skipped _PyXI_ExcInfoAsObject
+// skipped _PyXI_Exit
+// skipped _PyXI_FillNamespaceFromDict
+// skipped _PyXI_FormatExcInfo
+// skipped _PyXI_FreeNamespace
+// skipped _PyXI_HasCapturedException
+// skipped _PyXI_InitExcInfo
+// skipped _PyXI_NamespaceFromNames

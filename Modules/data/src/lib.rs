@@ -3,6 +3,7 @@
 #![allow(clippy::missing_safety_doc, reason = "module entry points follow the contract of PEP 489")]
 
 pub mod _struct;
+pub mod _csv;
 pub mod _json;
 pub mod array;
 pub mod binascii;

@@ -185,9 +185,8 @@ impl TripleLength {
     }
     /// The sum, rounded.
     pub fn value(self) -> f64 {
-        let (last, _) = two_sum(self.lo, self.tiny);
-        let (total, _) = two_sum(self.hi, last);
-        total
+        let (most, rest) = two_sum(self.lo, self.hi);
+        self.tiny + rest + most
     }
 }
 

@@ -107,7 +107,11 @@ impl<'a> FromArg<'a> for isize {
             if arg.is_null() {
                 return if let Default::Int(i) = at.param.default { Ok(i as isize) } else { Err(at.no_default()) };
             }
-            let value = PyNumber_AsSsize_t(arg, PyExc_OverflowError);
+            let value = if PyLong_Check(arg) != 0 {
+                PyLong_AsSsize_t(arg)
+            } else {
+                PyLong_AsSsize_t(Owned::from_owned_or_err(PyNumber_Index(arg))?.as_ptr())
+            };
             if value == -1 && err_occurred() { Err(Raised::assume()) } else { Ok(value) }
         }
     }
@@ -136,7 +140,7 @@ macro_rules! int_arg {
     )* };
 }
 int_arg! {
-    i32, PyLong_AsLong, i32::MIN, i32::MAX, "signed integer is less than minimum", "signed integer is greater than maximum";
+    i32, PyLong_AsInt, i32::MIN, i32::MAX, "", "";
     i64, PyLong_AsLongLong, i64::MIN, i64::MAX, "", "";
     i16, PyLong_AsLong, i16::MIN, i16::MAX, "signed short integer is less than minimum", "signed short integer is greater than maximum";
     u8, PyLong_AsLong, 0, u8::MAX, "unsigned byte integer is less than minimum", "unsigned byte integer is greater than maximum";

@@ -408,7 +408,9 @@ fn reversed_reduce(slf: Borrowed<'_, reversedobject>) -> PyResult<Owned> {
     unsafe {
         let tp = slf.ob_type().cast();
         if slf.seq.is_null() {
-            return tuple_of(&[tp, tuple_of(&[])?.as_ptr()]);
+            // Used up: the reverse of an empty tuple.
+            let nothing = tuple_of(&[])?;
+            return tuple_of(&[tp, tuple_of(&[nothing.as_ptr()])?.as_ptr()]);
         }
         let index = Owned::from_owned_or_err(PyLong_FromSsize_t(slf.index))?;
         tuple_of(&[tp, tuple_of(&[slf.seq])?.as_ptr(), index.as_ptr()])

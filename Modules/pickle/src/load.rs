@@ -561,7 +561,7 @@ unsafe fn load_obj(u: *mut Unpickler) -> PyResult<()> {
 unsafe fn call_find_class(u: *mut Unpickler, slf: *mut PyObject, module: &Owned, name: &Owned) -> PyResult<Owned> {
     // SAFETY: file contract.
     unsafe {
-        if slf.is_null() || type_of(slf) == &raw mut crate::unpickler::UNPICKLER {
+        if slf.is_null() || type_of(slf) == state().unpickler {
             return find_class(u, module.as_ptr(), name.as_ptr());
         }
         let args = [slf, module.as_ptr(), name.as_ptr()];

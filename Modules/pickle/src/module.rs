@@ -2,12 +2,12 @@
 
 use crate::load::load as run_load;
 use crate::output::{flush_to_file, get_string};
-use crate::pickler::{self, PICKLER, PICKLER_MEMO_PROXY};
+use crate::pickler;
 use crate::state::{self, state};
-use crate::unpickler::{self, UNPICKLER, UNPICKLER_MEMO_PROXY};
+use crate::unpickler;
 use crate::hold;
 use taipan_abi::*;
-use taipan_clinic::{methods, module, module::add_object, module::add_type};
+use taipan_clinic::{methods, module, module::add_object};
 
 type Absent<'a> = Option<Borrowed<'a>>;
 
@@ -90,15 +90,13 @@ methods! {
 fn exec(module: Borrowed<'_>) -> PyResult<()> {
     // SAFETY: [GIL]
     unsafe {
-        state::init()?;
-        add_type(module, &raw mut PICKLER)?;
-        add_type(module, &raw mut UNPICKLER)?;
+        state::init(module)?;
+        add_object(module, c"Pickler", Ok(hold(state().pickler.cast())))?;
+        add_object(module, c"Unpickler", Ok(hold(state().unpickler.cast())))?;
         add_object(module, c"PickleError", Ok(hold(state().pickle_error)))?;
         add_object(module, c"PicklingError", Ok(hold(state().pickling_error)))?;
         add_object(module, c"UnpicklingError", Ok(hold(state().unpickling_error)))?;
-        add_object(module, c"PickleBuffer", Ok(hold((&raw mut PyPickleBuffer_Type).cast())))?;
-        check_status(PyType_Ready(&raw mut PICKLER_MEMO_PROXY))?;
-        check_status(PyType_Ready(&raw mut UNPICKLER_MEMO_PROXY))
+        add_object(module, c"PickleBuffer", Ok(hold((&raw mut PyPickleBuffer_Type).cast())))
     }
 }
 

@@ -4,7 +4,7 @@ use crate::memo::MemoTable;
 use crate::opcode::*;
 use crate::output::{clear_buffer, commit_frame, flush_to_file, write, write_op};
 use crate::save::save;
-use crate::state::pickling_error;
+use crate::state::{pickling_error, state};
 use crate::{getattr_opt, hold, own, tuple};
 use core::ffi::{c_int, c_void};
 use core::mem::offset_of;
@@ -307,7 +307,7 @@ unsafe extern "C" fn pickler_traverse(slf: *mut PyObject, visitor: visitproc, ar
     // SAFETY: [TYPE] called as tp_traverse.
     unsafe {
         let p = slf.cast::<Pickler>();
-        py_visit!(visitor, arg; (*p).write, (*p).persistent_id, (*p).persistent_id_attr, (*p).dispatch_table,
+        py_visit!(visitor, arg; type_of(slf), (*p).write, (*p).persistent_id, (*p).persistent_id_attr, (*p).dispatch_table,
             (*p).fast_memo, (*p).reducer_override, (*p).buffer_callback);
         if !(*p).memo.is_null() {
             for (key, _) in (*(*p).memo).entries() {
@@ -325,13 +325,15 @@ unsafe extern "C" fn pickler_clear(slf: *mut PyObject) -> c_int {
 }
 
 unsafe extern "C" fn pickler_dealloc(slf: *mut PyObject) {
-    // SAFETY: [OWN] called as tp_dealloc.
+    // SAFETY: [OWN] called as tp_dealloc; instances count their type.
     unsafe {
+        let tp = type_of(slf);
         PyObject_GC_UnTrack(slf.cast());
         finish(slf.cast());
-        if let Some(free) = (*type_of(slf)).tp_free {
+        if let Some(free) = (*tp).tp_free {
             free(slf.cast());
         }
+        Py_DECREF(tp.cast());
     }
 }
 
@@ -377,7 +379,7 @@ getset! {
     ];
 }
 
-/// `Pickler`.
+/// What `Pickler` is made from.
 pub static mut PICKLER: PyTypeObject = PyTypeObject {
     tp_name: c"_pickle.Pickler".as_ptr(),
     tp_basicsize: size_of::<Pickler>() as Py_ssize_t,
@@ -410,7 +412,7 @@ struct PicklerMemoProxy {
 fn get_memo(slf: Borrowed<'_, Pickler>) -> PyResult<Owned> {
     // SAFETY: [OWN] a fresh object.
     unsafe {
-        let proxy = own(PyType_GenericAlloc(&raw mut PICKLER_MEMO_PROXY, 0))?;
+        let proxy = own(PyType_GenericAlloc(state().pickler_memo_proxy, 0))?;
         (*proxy.as_ptr().cast::<PicklerMemoProxy>()).pickler = hold(slf.ob()).into_raw();
         Ok(proxy)
     }
@@ -420,7 +422,7 @@ fn set_memo(slf: Borrowed<'_, Pickler>, value: Option<Borrowed<'_>>) -> PyResult
     // SAFETY: [TYPE] checked.
     unsafe {
         let Some(value) = value else { bail!(PyExc_TypeError, "attribute deletion is not supported") };
-        let new = if value.ob_type() == &raw mut PICKLER_MEMO_PROXY {
+        let new = if value.ob_type() == state().pickler_memo_proxy {
             memo((*value.ob().cast::<PicklerMemoProxy>()).pickler.cast()).clone()
         } else if PyDict_Check(value.ob()) != 0 {
             memo_from_dict(value.ob())?
@@ -503,21 +505,24 @@ methods! {
 /// `tp_traverse` of both proxies, which have one field.
 pub unsafe extern "C" fn proxy_traverse(slf: *mut PyObject, visitor: visitproc, arg: *mut c_void) -> c_int {
     // SAFETY: [TYPE]
-    unsafe { visit((*slf.cast::<PicklerMemoProxy>()).pickler, visitor, arg) }
+    unsafe { py_visit!(visitor, arg; type_of(slf), (*slf.cast::<PicklerMemoProxy>()).pickler); }
+    0
 }
 /// `tp_dealloc` of both proxies. There is no `tp_clear`: the methods rely on the field.
 pub unsafe extern "C" fn proxy_dealloc(slf: *mut PyObject) {
     // SAFETY: [OWN]
     unsafe {
+        let tp = type_of(slf);
         PyObject_GC_UnTrack(slf.cast());
         setref(&raw mut (*slf.cast::<PicklerMemoProxy>()).pickler, null_mut());
-        if let Some(free) = (*type_of(slf)).tp_free {
+        if let Some(free) = (*tp).tp_free {
             free(slf.cast());
         }
+        Py_DECREF(tp.cast());
     }
 }
 
-/// `PicklerMemoProxy`.
+/// What `PicklerMemoProxy` is made from.
 pub static mut PICKLER_MEMO_PROXY: PyTypeObject = PyTypeObject {
     tp_name: c"_pickle.PicklerMemoProxy".as_ptr(),
     tp_basicsize: size_of::<PicklerMemoProxy>() as Py_ssize_t,

@@ -3,6 +3,7 @@
 use crate::{own, tuple};
 use core::ptr::null_mut;
 use taipan_abi::*;
+use taipan_clinic::module::heap_type;
 
 /// See the file. All are owned and live as long as the process.
 pub struct State {
@@ -20,6 +21,10 @@ pub struct State {
     pub codecs_encode: *mut PyObject,
     pub getattr: *mut PyObject,
     pub partial: *mut PyObject,
+    pub pickler: *mut PyTypeObject,
+    pub unpickler: *mut PyTypeObject,
+    pub pickler_memo_proxy: *mut PyTypeObject,
+    pub unpickler_memo_proxy: *mut PyTypeObject,
 }
 
 static mut STATE: State = State {
@@ -37,6 +42,10 @@ static mut STATE: State = State {
     codecs_encode: null_mut(),
     getattr: null_mut(),
     partial: null_mut(),
+    pickler: null_mut(),
+    unpickler: null_mut(),
+    pickler_memo_proxy: null_mut(),
+    unpickler_memo_proxy: null_mut(),
 };
 
 /// The state; complete once the module has been executed, before which nobody can get here.
@@ -77,7 +86,7 @@ unsafe fn import_dict(module: &core::ffi::CStr, name: &core::ffi::CStr) -> PyRes
 }
 
 /// Fills the state; called again when the module is imported afresh, it takes the then current tables.
-pub fn init() -> PyResult<()> {
+pub fn init(module: Borrowed<'_>) -> PyResult<()> {
     // SAFETY: [GIL] the old references are kept: somebody may be using them.
     unsafe {
         let s = &raw mut STATE;
@@ -103,6 +112,10 @@ pub fn init() -> PyResult<()> {
             let unpickling = own(PyErr_NewException(c"_pickle.UnpicklingError".as_ptr(), bases.as_ptr(), null_mut()))?;
             (*s).pickling_error = pickling.into_raw();
             (*s).unpickling_error = unpickling.into_raw();
+            (*s).pickler = heap_type(module, &raw mut crate::pickler::PICKLER)?;
+            (*s).unpickler = heap_type(module, &raw mut crate::unpickler::UNPICKLER)?;
+            (*s).pickler_memo_proxy = heap_type(module, &raw mut crate::pickler::PICKLER_MEMO_PROXY)?;
+            (*s).unpickler_memo_proxy = heap_type(module, &raw mut crate::unpickler::UNPICKLER_MEMO_PROXY)?;
             (*s).pickle_error = base.into_raw();
         }
         Ok(())

@@ -49,7 +49,7 @@ pub struct Unpickler {
     pub proto: i32,
     /// Whether names of Python 2 are translated.
     pub fix_imports: bool,
-    _size: [usize; 5],
+    _size: [usize; 6],
 }
 
 /// Encoding and error handler.
@@ -60,7 +60,7 @@ pub struct Texts {
     pub errors: CString,
 }
 
-const _: () = assert!(size_of::<Unpickler>() == 264);
+const _: () = assert!(size_of::<Unpickler>() == 272);
 
 const MEMO_SIZE: usize = 32;
 
@@ -624,7 +624,7 @@ unsafe extern "C" fn unpickler_traverse(slf: *mut PyObject, visitor: visitproc, 
     // SAFETY: [TYPE] called as tp_traverse; an object that is being made has no Vecs yet, but it isn't seen by the collector.
     unsafe {
         let u = slf.cast::<Unpickler>();
-        py_visit!(visitor, arg; (*u).readline, (*u).readinto, (*u).read, (*u).peek, (*u).persistent_load,
+        py_visit!(visitor, arg; type_of(slf), (*u).readline, (*u).readinto, (*u).read, (*u).peek, (*u).persistent_load,
             (*u).persistent_load_attr, (*u).buffers);
         for &op in &(*u).stack {
             py_visit!(visitor, arg; op);
@@ -643,13 +643,15 @@ unsafe extern "C" fn unpickler_clear(slf: *mut PyObject) -> c_int {
 }
 
 unsafe extern "C" fn unpickler_dealloc(slf: *mut PyObject) {
-    // SAFETY: [OWN] called as tp_dealloc.
+    // SAFETY: [OWN] called as tp_dealloc; instances count their type.
     unsafe {
+        let tp = type_of(slf);
         PyObject_GC_UnTrack(slf.cast());
         finish(slf.cast());
-        if let Some(free) = (*type_of(slf)).tp_free {
+        if let Some(free) = (*tp).tp_free {
             free(slf.cast());
         }
+        Py_DECREF(tp.cast());
     }
 }
 
@@ -682,7 +684,7 @@ getset! {
     ];
 }
 
-/// `Unpickler`.
+/// What `Unpickler` is made from.
 pub static mut UNPICKLER: PyTypeObject = PyTypeObject {
     tp_name: c"_pickle.Unpickler".as_ptr(),
     tp_basicsize: size_of::<Unpickler>() as Py_ssize_t,
@@ -714,7 +716,7 @@ struct UnpicklerMemoProxy {
 fn get_memo(slf: Borrowed<'_, Unpickler>) -> PyResult<Owned> {
     // SAFETY: [OWN] a fresh object.
     unsafe {
-        let proxy = own(PyType_GenericAlloc(&raw mut UNPICKLER_MEMO_PROXY, 0))?;
+        let proxy = own(PyType_GenericAlloc(state().unpickler_memo_proxy, 0))?;
         (*proxy.as_ptr().cast::<UnpicklerMemoProxy>()).unpickler = hold(slf.ob()).into_raw();
         Ok(proxy)
     }
@@ -726,7 +728,7 @@ fn set_memo(slf: Borrowed<'_, Unpickler>, value: Option<Borrowed<'_>>) -> PyResu
         let Some(value) = value else { bail!(PyExc_TypeError, "attribute deletion is not supported") };
         let mut entries: Vec<(usize, Owned)> = Vec::new();
         let mut size = 0;
-        if value.ob_type() == &raw mut UNPICKLER_MEMO_PROXY {
+        if value.ob_type() == state().unpickler_memo_proxy {
             let other: *mut Unpickler = (*value.ob().cast::<UnpicklerMemoProxy>()).unpickler.cast();
             size = (&(*other).memo).len();
             entries.extend(memo_entries(other).into_iter().map(|(i, op)| (i, hold(op))));
@@ -790,7 +792,7 @@ methods! {
     ];
 }
 
-/// `UnpicklerMemoProxy`.
+/// What `UnpicklerMemoProxy` is made from.
 pub static mut UNPICKLER_MEMO_PROXY: PyTypeObject = PyTypeObject {
     tp_name: c"_pickle.UnpicklerMemoProxy".as_ptr(),
     tp_basicsize: size_of::<UnpicklerMemoProxy>() as Py_ssize_t,

@@ -91,3 +91,70 @@ unsafe fn libc_strrchr(name: *const core::ffi::c_char) -> *const core::ffi::c_ch
         name.add(at)
     }
 }
+
+/// Makes a heap type that is what a static one describes. For types that CPython makes when their module is imported: they
+/// belong to the module, are counted and collected. Instances count the type, so `tp_dealloc` of the description must
+/// release it, and `tp_traverse` visit it.
+///
+/// # Safety
+/// `template` describes a type; what it points to is static.
+pub unsafe fn heap_type(module: Borrowed<'_>, template: *mut PyTypeObject) -> PyResult<*mut PyTypeObject> {
+    use core::ffi::{c_int, c_uint, c_void};
+    // SAFETY: [ARGS] slots are pointers to functions or data.
+    unsafe {
+        let t = &*template;
+        let mut slots = Vec::new();
+        macro_rules! functions {
+            ($($field:ident => $slot:ident),* $(,)?) => {
+                $( if let Some(f) = t.$field { slots.push(PyType_Slot { slot: $slot, pfunc: f as *mut c_void }); } )*
+            };
+        }
+        macro_rules! data {
+            ($($field:ident => $slot:ident),* $(,)?) => {
+                $( if !t.$field.is_null() { slots.push(PyType_Slot { slot: $slot, pfunc: t.$field.cast_mut_void() }); } )*
+            };
+        }
+        functions! {
+            tp_dealloc => Py_tp_dealloc, tp_repr => Py_tp_repr, tp_hash => Py_tp_hash, tp_call => Py_tp_call, tp_str => Py_tp_str,
+            tp_getattro => Py_tp_getattro, tp_setattro => Py_tp_setattro, tp_traverse => Py_tp_traverse, tp_clear => Py_tp_clear,
+            tp_richcompare => Py_tp_richcompare, tp_iter => Py_tp_iter, tp_iternext => Py_tp_iternext,
+            tp_descr_get => Py_tp_descr_get, tp_descr_set => Py_tp_descr_set, tp_init => Py_tp_init, tp_alloc => Py_tp_alloc,
+            tp_new => Py_tp_new, tp_free => Py_tp_free, tp_finalize => Py_tp_finalize,
+        }
+        data! { tp_doc => Py_tp_doc, tp_methods => Py_tp_methods, tp_members => Py_tp_members, tp_getset => Py_tp_getset }
+        if let Some(async_) = t.tp_as_async.as_ref() {
+            for (f, slot) in [(async_.am_await, Py_am_await), (async_.am_aiter, Py_am_aiter), (async_.am_anext, Py_am_anext)] {
+                if let Some(f) = f {
+                    slots.push(PyType_Slot { slot, pfunc: f as *mut c_void });
+                }
+            }
+            if let Some(f) = async_.am_send {
+                slots.push(PyType_Slot { slot: Py_am_send, pfunc: f as *mut c_void });
+            }
+        }
+        slots.push(PyType_Slot { slot: 0, pfunc: core::ptr::null_mut() });
+        let mut spec = PyType_Spec {
+            name: t.tp_name,
+            basicsize: t.tp_basicsize as c_int,
+            itemsize: t.tp_itemsize as c_int,
+            flags: t.tp_flags as c_uint,
+            slots: slots.as_mut_ptr(),
+        };
+        let made = PyType_FromModuleAndSpec(module.ob(), &mut spec, core::ptr::null_mut());
+        Owned::from_owned_or_err(made).map(|o| o.into_raw().cast())
+    }
+}
+
+trait CastMutVoid {
+    fn cast_mut_void(self) -> *mut core::ffi::c_void;
+}
+impl<T> CastMutVoid for *mut T {
+    fn cast_mut_void(self) -> *mut core::ffi::c_void {
+        self.cast()
+    }
+}
+impl<T> CastMutVoid for *const T {
+    fn cast_mut_void(self) -> *mut core::ffi::c_void {
+        self.cast_mut().cast()
+    }
+}

@@ -135,7 +135,7 @@ const fn piece_end(b: &[u8], mut i: usize) -> usize {
 }
 
 const fn skip_spaces(b: &[u8], mut i: usize) -> usize {
-    while i < b.len() && b[i] == b' ' {
+    while i < b.len() && (b[i] == b' ' || b[i] == b'\n') {
         i += 1;
     }
     i

@@ -4,7 +4,7 @@ use crate::support::*;
 use core::ffi::{CStr, c_char, c_int};
 use core::ptr::null_mut;
 use taipan_abi::*;
-use taipan_clinic::{Str, methods, module, module::add_object};
+use taipan_clinic::{Args, Str, methods, module, module::add_object};
 
 const NS: i64 = 1_000_000_000;
 /// `_PyTime_ROUND_FLOOR`.
@@ -106,17 +106,41 @@ fn resolution(id: libc::clockid_t) -> PyResult<f64> {
         Ok(ts.tv_sec as f64 + ts.tv_nsec as f64 * 1e-9)
     }
 }
-fn time_clock_getres(_: (), clk_id: i32) -> PyResult<f64> {
-    resolution(clk_id)
+/// The one argument of a function that shows no signature.
+fn one<'a>(args: Args<'a>, fname: &str) -> PyResult<Borrowed<'a>> {
+    match args.iter().next() {
+        Some(a) if args.len() == 1 => Ok(a),
+        _ => bail!(PyExc_TypeError, "{fname}() takes exactly 1 argument ({} given)", args.len()),
+    }
 }
-fn time_pthread_getcpuclockid(_: (), thread_id: u64) -> PyResult<i32> {
+fn time_clock_getres(_: (), args: Args<'_>) -> PyResult<f64> {
+    // SAFETY: live.
+    resolution(unsafe { tm_int(one(args, "clock_getres")?.ob())? })
+}
+fn time_pthread_getcpuclockid(_: (), args: Args<'_>) -> PyResult<i32> {
     let mut id = 0;
+    let arg = one(args, "pthread_getcpuclockid")?;
+    // SAFETY: live.
+    let thread_id = unsafe {
+        if PyLong_Check(arg.ob()) == 0 {
+            bail!(PyExc_TypeError, "pthread_getcpuclockid() argument 1 must be int, not {}", type_name(arg.ob()));
+        }
+        PyLong_AsUnsignedLongMask(arg.ob())
+    };
     // SAFETY: the caller vouches for the thread, as in CPython.
     let e = unsafe { libc::pthread_getcpuclockid(thread_id, &mut id) };
     if e != 0 { Err(posix_error_from(e)) } else { Ok(id) }
 }
 
-fn time_get_clock_info(_: (), name: &str) -> PyResult<Owned> {
+fn time_get_clock_info(_: (), args: Args<'_>) -> PyResult<Owned> {
+    let name = one(args, "get_clock_info")?;
+    // SAFETY: live.
+    let name = unsafe {
+        if PyUnicode_Check(name.ob()) == 0 {
+            bail!(PyExc_TypeError, "get_clock_info() argument 1 must be str, not {}", type_name(name.ob()));
+        }
+        text(name.ob())?
+    };
     let (id, implementation, monotonic, adjustable) = match name {
         "time" => (libc::CLOCK_REALTIME, "clock_gettime(CLOCK_REALTIME)", false, true),
         "monotonic" | "perf_counter" => (libc::CLOCK_MONOTONIC, "clock_gettime(CLOCK_MONOTONIC)", true, false),
@@ -426,7 +450,7 @@ fn time_strftime(_: (), format: Str<'_>, tuple: Option<Borrowed<'_>>) -> PyResul
     }
 }
 
-fn time_strptime(_: (), args: taipan_clinic::Args<'_>) -> PyResult<Owned> {
+fn time_strptime(_: (), args: Args<'_>) -> PyResult<Owned> {
     // SAFETY: live.
     unsafe {
         let f = own(_PyImport_GetModuleAttrString(c"_strptime".as_ptr(), c"_strptime_time".as_ptr()))?;
@@ -452,12 +476,12 @@ fn init_timezone(module: Borrowed<'_>) -> PyResult<()> {
     }
     // South of the equator summer time is in January.
     let (standard, summer) = if january.0 < july.0 { (july, january) } else { (january, july) };
-    let text = |b: &[u8]| string(&String::from_utf8_lossy(b));
+    let name = |b: &[u8]| string(&String::from_utf8_lossy(b));
     add_ints(
         module,
         &[("timezone", standard.0), ("altzone", summer.0), ("daylight", (standard.0 != summer.0) as i64)],
     )?;
-    add_object(module, c"tzname", tuple([text(&standard.1)?, text(&summer.1)?]))
+    add_object(module, c"tzname", tuple([name(&standard.1)?, name(&summer.1)?]))
 }
 
 fn time_tzset(_: ()) -> PyResult<()> {
@@ -477,8 +501,8 @@ methods! {
         "clock_gettime_ns($module, clk_id, /)" => time_clock_gettime_ns, "The time of a clock in nanoseconds.";
         "clock_settime($module, clk_id, time, /)" => time_clock_settime, "clock_settime(clk_id, time)\n\nSet the time of a clock.";
         "clock_settime_ns($module, clk_id, time, /)" => time_clock_settime_ns, "clock_settime_ns(clk_id, time)\n\nSet the time of a clock in nanoseconds.";
-        "clock_getres($module, clk_id, /)" => time_clock_getres, "clock_getres(clk_id) -> floating-point number\n\nThe resolution of a clock.";
-        "pthread_getcpuclockid($module, thread_id, /)" => time_pthread_getcpuclockid, "pthread_getcpuclockid(thread_id) -> int\n\nThe clock of a thread's processor time.";
+        "clock_getres($module, /, *args)" => time_clock_getres, "clock_getres(clk_id) -> floating-point number\n\nThe resolution of a clock.";
+        "pthread_getcpuclockid($module, /, *args)" => time_pthread_getcpuclockid, "pthread_getcpuclockid(thread_id) -> int\n\nThe clock of a thread's processor time.";
         "sleep($self, object, /)" => time_sleep, "Wait for a number of seconds, which may have fractions.";
         "gmtime($module, seconds=None, /)" => time_gmtime, "gmtime([seconds]) -> struct_time\n\nUniversal time of a number of seconds since the epoch, now by default.";
         "localtime($module, seconds=None, /)" => time_localtime, "localtime([seconds]) -> struct_time\n\nLocal time of a number of seconds since the epoch, now by default.";
@@ -496,7 +520,7 @@ methods! {
         "thread_time_ns($self, /)" => time_thread_time_ns, "Processor time of the thread in nanoseconds.";
         "perf_counter($self, /)" => time_perf_counter, "The most precise clock, for measurements, in seconds.";
         "perf_counter_ns($self, /)" => time_perf_counter_ns, "The most precise clock, for measurements, in nanoseconds.";
-        "get_clock_info($module, name, /)" => time_get_clock_info, "get_clock_info(name: str) -> dict\n\nWhat is known about a clock.";
+        "get_clock_info($module, /, *args)" => time_get_clock_info, "get_clock_info(name: str) -> dict\n\nWhat is known about a clock.";
     ];
 }
 

@@ -266,8 +266,8 @@ fn thread_excepthook(_: (), args: Borrowed<'_>) -> PyResult<()> {
 
 methods! {
     static METHODS = [
-        "start_new_thread($module, function, args, kwargs=<unrepresentable>, /)" => thread_start_new_thread, "Start a thread that calls function(*args, **kwargs); returns its identity.";
-        "start_new($module, function, args, kwargs=<unrepresentable>, /)" => thread_start_new_thread, "Old name of start_new_thread().";
+        "start_new_thread($module, function, args, kwargs={}, /)" => thread_start_new_thread, "Start a thread that calls function(*args, **kwargs); returns its identity.";
+        "start_new($module, function, args, kwargs={}, /)" => thread_start_new_thread, "Old name of start_new_thread().";
         "start_joinable_thread($module, /, function, handle=None, daemon=True)" => thread_start_joinable_thread, "Start a thread that can be joined; for the module threading.";
         "daemon_threads_allowed($module, /)" => thread_daemon_threads_allowed, "Whether the interpreter may have daemon threads.";
         "allocate_lock($module, /)" => thread_allocate_lock, "A new lock.";
@@ -279,7 +279,7 @@ methods! {
         "get_native_id($module, /)" => thread_get_native_id, "The kernel's number of the thread.";
         "_count($module, /)" => thread_count, "How many threads this module has started that still run.";
         "stack_size($module, size=0, /)" => thread_stack_size, "Set the stack size of new threads; returns the old one. 0 is the system's default.";
-        "_excepthook($module, args, /)" => thread_excepthook, "Report an exception that ended a thread.";
+        "_excepthook($module, (exc_type, exc_value, exc_traceback, thread), /)" => thread_excepthook, "Report an exception that ended a thread.";
         "_is_main_interpreter($module, /)" => thread_is_main_interpreter, "Whether this is the main interpreter.";
         "_shutdown($module, /)" => thread_shutdown, "Wait for the threads that are not daemons.";
         "_make_thread_handle($module, ident, /)" => thread_make_thread_handle, "A handle for a thread that was started elsewhere.";

@@ -12,6 +12,7 @@ use taipan_clinic::{methods, module};
 
 unsafe extern "C" {
     fn _Py_DumpTraceback(fd: c_int, tstate: *mut PyThreadState);
+    fn _Py_DumpExtensionModules(fd: c_int, interp: *mut PyInterpreterState);
     fn _Py_DumpTracebackThreads(fd: c_int, interp: *mut PyInterpreterState, current: *mut PyThreadState) -> *const c_char;
     fn PyObject_AsFileDescriptor(op: *mut PyObject) -> c_int;
     fn PyGILState_GetThisThreadState() -> *mut PyThreadState;
@@ -67,6 +68,7 @@ extern "C" fn fatal(signum: c_int) {
             put(fd, "\n\n");
         }
         dump(fd, ALL_THREADS.load(SeqCst));
+        _Py_DumpExtensionModules(fd, INTERP.load(SeqCst));
         *libc::__errno_location() = saved;
         libc::raise(signum);
     }
@@ -152,6 +154,17 @@ fn disable(_: ()) -> PyResult<bool> {
     }
     Ok(was)
 }
+/// Puts the handlers of signals back: what ends the process has reported already.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyFaulthandler_Fini() {
+    if ENABLED.swap(false, SeqCst) {
+        for (i, &(signum, _)) in FATAL.iter().enumerate() {
+            // SAFETY: saved by enable.
+            unsafe { libc::sigaction(signum, &raw const PREVIOUS[i], null_mut()) };
+        }
+    }
+}
+
 fn is_enabled(_: ()) -> PyResult<bool> {
     Ok(ENABLED.load(SeqCst))
 }

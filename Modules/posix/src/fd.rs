@@ -134,8 +134,8 @@ fn iov_setup(buffers: Borrowed<'_>, writable: bool, message: &str) -> PyResult<(
         if n < 0 {
             return Err(Raised::assume());
         }
-        let mut views = Vec::with_capacity(n as usize);
-        let mut iov = Vec::with_capacity(n as usize);
+        let mut views = crate::support::room(n)?;
+        let mut iov = crate::support::room(n)?;
         for i in 0..n {
             let item = own(PySequence_GetItem(buffers.ob(), i))?;
             let view = if writable { BufferView::get_writable(item.as_ptr())? } else { BufferView::get(item.as_ptr())? };

@@ -96,7 +96,7 @@ fn os_setgroups(_: (), groups: Borrowed<'_>) -> PyResult<()> {
         if n as usize > MAX_GROUPS {
             bail!(PyExc_ValueError, "too many groups");
         }
-        let mut all = Vec::with_capacity(n as usize);
+        let mut all = crate::support::room(n)?;
         for i in 0..n {
             let item = own(PySequence_GetItem(groups.ob(), i))?;
             if PyLong_Check(item.as_ptr()) == 0 {

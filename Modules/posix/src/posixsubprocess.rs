@@ -39,7 +39,7 @@ unsafe fn bytes_array(seq: *mut PyObject) -> PyResult<CharPArray> {
         if n < 0 {
             return Err(Raised::assume());
         }
-        let mut all = Vec::with_capacity(n as usize);
+        let mut all = crate::support::room(n)?;
         for i in 0..n {
             let item = own(PySequence_GetItem(seq, i))?;
             if PyBytes_Check(item.as_ptr()) == 0 {
@@ -375,7 +375,7 @@ unsafe fn groups(o: *mut PyObject) -> PyResult<Option<Vec<libc::gid_t>>> {
         if n > MAX_GROUPS {
             bail!(PyExc_ValueError, "too many extra_groups");
         }
-        let mut all = Vec::with_capacity(n.max(0) as usize);
+        let mut all = crate::support::room(n.max(0))?;
         for i in 0..n {
             let item = own(PySequence_GetItem(o, i))?;
             if PyLong_Check(item.as_ptr()) == 0 {
@@ -441,7 +441,7 @@ unsafe fn fork_exec_impl(a: &[*mut PyObject]) -> PyResult<Owned> {
         let argv = if args != Py_None() {
             let fast = own(PySequence_Fast(args, c"argv must be a tuple".as_ptr()))?;
             let n = PySequence_Size(fast.as_ptr());
-            let mut all = Vec::with_capacity(n.max(0) as usize);
+            let mut all = crate::support::room(n.max(0))?;
             for i in 0..n {
                 if PySequence_Size(fast.as_ptr()) != n {
                     bail!(PyExc_RuntimeError, "args changed during iteration");

@@ -46,7 +46,7 @@ unsafe fn parse_arglist(argv: *mut PyObject, wrong: &str, empty: &str, first: &s
         if n < 1 {
             bail!(PyExc_ValueError, "{empty}");
         }
-        let mut all = Vec::with_capacity(n as usize);
+        let mut all = crate::support::room(n)?;
         for i in 0..n {
             let item = own(PySequence_GetItem(argv, i))?;
             all.push(c_string(FsBytes::convert(item.as_ptr())?.as_bytes())?);
@@ -71,7 +71,7 @@ unsafe fn parse_envlist(env: *mut PyObject) -> PyResult<StringArray> {
         if PyList_Check(keys.as_ptr()) == 0 || PyList_Check(values.as_ptr()) == 0 {
             bail!(PyExc_TypeError, "env.keys() or env.values() is not a list");
         }
-        let mut all = Vec::with_capacity(n as usize);
+        let mut all = crate::support::room(n)?;
         for i in 0..n {
             let key = Borrowed::from_ptr_or_err(PyList_GetItem(keys.as_ptr(), i))?.to_owned();
             let value = Borrowed::from_ptr_or_err(PyList_GetItem(values.as_ptr(), i))?.to_owned();

@@ -471,3 +471,16 @@ pub unsafe fn drop_signatures(table: *mut PyMethodDef, names: &[&str]) {
         }
     }
 }
+
+/// A vector with room for as many items as a Python object says that it has; MemoryError if that is too much.
+pub fn room<T>(n: Py_ssize_t) -> PyResult<Vec<T>> {
+    let mut all = Vec::new();
+    if all.try_reserve(n.max(0) as usize).is_err() {
+        // SAFETY: [GIL] [EXC] set here.
+        return Err(unsafe {
+            PyErr_NoMemory();
+            Raised::assume()
+        });
+    }
+    Ok(all)
+}

@@ -60,6 +60,10 @@ pub(crate) struct Reader<'v> {
 fn must_be(expected: &str, arg: *mut PyObject) -> Failure {
     // SAFETY: [ARGS] arg is live.
     let got = unsafe { if arg == Py_None() { "None".into() } else { type_name(arg) } };
+    if expected.starts_with('(') {
+        // Not the argument's fault: the whole message.
+        return Failure::Message(expected.to_string());
+    }
     Failure::Message(format!("must be {expected}, not {got}"))
 }
 
@@ -157,8 +161,9 @@ impl<'v> Reader<'v> {
         }
     }
 
-    /// Skips an item whose argument is absent, and its C arguments.
-    pub(crate) unsafe fn skip(&mut self) -> PyResult<()> {
+    /// Skips an item whose argument is absent, and its C arguments; the text of what is wrong with the format.
+    pub(crate) unsafe fn skip(&mut self) -> Result<(), &'static str> {
+        const BAD: &str = "impossible<bad format char>";
         // SAFETY: [ARGS] the format describes the C arguments.
         unsafe {
             let c = self.peek();
@@ -170,6 +175,9 @@ impl<'v> Reader<'v> {
                 }
                 b'e' => {
                     self.va.next_u64();
+                    if !matches!(self.peek(), b's' | b't') {
+                        return Err(BAD);
+                    }
                     self.at += 1;
                     self.va.next_u64();
                     if self.eat(b'#') {
@@ -178,6 +186,9 @@ impl<'v> Reader<'v> {
                 }
                 b'z' | b'y' | b's' | b'w' => {
                     self.va.next_u64();
+                    if c == b'w' && self.peek() != b'*' {
+                        return Err(BAD);
+                    }
                     if self.eat(b'#') {
                         self.va.next_u64();
                     } else {
@@ -191,12 +202,16 @@ impl<'v> Reader<'v> {
                     }
                 }
                 b'(' => {
-                    while self.peek() != b')' && self.peek() != 0 {
+                    while self.peek() != b')' {
+                        if is_end(self.peek()) {
+                            return Err("Unmatched left paren in format string");
+                        }
                         self.skip()?;
                     }
                     self.at += 1;
                 }
-                _ => bail!(PyExc_SystemError, "impossible<bad format char>"),
+                b')' => return Err("Unmatched right paren in format string"),
+                _ => return Err(BAD),
             }
             Ok(())
         }
@@ -390,17 +405,17 @@ impl<'v> Reader<'v> {
                     }
                 }
                 b'w' => {
-                    if !self.eat(b'*') {
-                        return Err(raise!(PyExc_SystemError, "(impossible<bad format char>)").into());
-                    }
                     let view = self.va.next_ptr::<Py_buffer>();
+                    if !self.eat(b'*') {
+                        return Err(must_be("(invalid use of 'w' format character)", arg));
+                    }
                     if PyObject_GetBuffer(arg, view, PyBUF_WRITABLE) < 0 {
                         PyErr_Clear();
                         return Err(must_be("read-write bytes-like object", arg));
                     }
                     self.acquired.push(Acquired::Buffer(view));
                 }
-                _ => return Err(raise!(PyExc_SystemError, "(impossible<bad format char>)").into()),
+                _ => return Err(must_be("(impossible<bad format char>)", arg)),
             }
             Ok(())
         }
@@ -423,11 +438,6 @@ impl<'v> Reader<'v> {
         // SAFETY: [ARGS]
         unsafe {
             let none = c == b'z' && arg == Py_None();
-            let expected = |c| match c {
-                b's' => "str, bytes-like object",
-                b'z' => "str, bytes-like object or None",
-                _ => "bytes-like object",
-            };
             if self.eat(b'*') {
                 let view = self.va.next_ptr::<Py_buffer>();
                 if none {
@@ -435,15 +445,8 @@ impl<'v> Reader<'v> {
                 } else if c != b'y' && PyUnicode_Check(arg) != 0 {
                     let (p, n) = Self::utf8(arg)?;
                     PyBuffer_FillInfo(view, arg, p.cast_mut().cast(), n, 1, 0);
-                } else {
-                    if PyObject_GetBuffer(arg, view, PyBUF_SIMPLE) != 0 {
-                        PyErr_Clear();
-                        return Err(must_be(if c == b'y' { "bytes-like object" } else { expected(c) }, arg));
-                    }
-                    if PyBuffer_IsContiguous(view, b'C' as c_char) == 0 {
-                        PyBuffer_Release(view);
-                        return Err(must_be("contiguous buffer", arg));
-                    }
+                } else if PyObject_GetBuffer(arg, view, PyBUF_SIMPLE) != 0 {
+                    return Err(Failure::Raised);
                 }
                 self.acquired.push(Acquired::Buffer(view));
                 return Ok(());
@@ -459,18 +462,12 @@ impl<'v> Reader<'v> {
                 } else {
                     // A borrowed pointer: only read-only exporters keep it valid.
                     let pb = (*type_of(arg)).tp_as_buffer;
-                    if pb.is_null() || (*pb).bf_getbuffer.is_none() || (*pb).bf_releasebuffer.is_some() {
-                        let what = match c {
-                            b's' => "str, read-only bytes-like object",
-                            b'z' => "str, read-only bytes-like object or None",
-                            _ => "read-only bytes-like object",
-                        };
-                        return Err(must_be(what, arg));
+                    if !pb.is_null() && (*pb).bf_releasebuffer.is_some() {
+                        return Err(must_be("read-only bytes-like object", arg));
                     }
                     let mut view = core::mem::zeroed::<Py_buffer>();
-                    if PyObject_GetBuffer(arg, &mut view, PyBUF_SIMPLE) < 0 {
-                        PyErr_Clear();
-                        return Err(must_be("bytes-like object", arg));
+                    if PyObject_GetBuffer(arg, &mut view, PyBUF_SIMPLE) != 0 {
+                        return Err(Failure::Raised);
                     }
                     *p = view.buf.cast();
                     *size = view.len;
@@ -514,12 +511,12 @@ impl<'v> Reader<'v> {
             let recode = match self.peek() {
                 b's' => true,
                 b't' => false,
-                _ => return Err(raise!(PyExc_SystemError, "(unknown parser marker combination)").into()),
+                _ => return Err(must_be("(unknown parser marker combination)", arg)),
             };
             self.at += 1;
             let buffer = self.va.next_ptr::<*mut c_char>();
             if buffer.is_null() {
-                return Err(raise!(PyExc_SystemError, "(buffer is NULL)").into());
+                return Err(must_be("(buffer is NULL)", arg));
             }
             let bytes = if !recode && (PyBytes_Check(arg) != 0 || PyByteArray_Check(arg) != 0) {
                 let (p, n) = if PyBytes_Check(arg) != 0 {
@@ -533,12 +530,12 @@ impl<'v> Reader<'v> {
             } else {
                 return Err(must_be(if recode { "str" } else { "str, bytes or bytearray" }, arg));
             };
-            let bytes = Owned::from_owned_or_err(bytes)?;
+            let Some(bytes) = Owned::from_owned_or_opt(bytes) else { return Err(Failure::Raised) };
             let (p, n) = (PyBytes_AsString(bytes.as_ptr()), PyBytes_Size(bytes.as_ptr()));
             if self.eat(b'#') {
                 let size = self.va.next_ptr::<Py_ssize_t>();
                 if size.is_null() {
-                    return Err(raise!(PyExc_SystemError, "(buffer_len is NULL)").into());
+                    return Err(must_be("(buffer_len is NULL)", arg));
                 }
                 if (*buffer).is_null() {
                     *buffer = PyMem_Malloc(n as usize + 1).cast();
@@ -555,7 +552,7 @@ impl<'v> Reader<'v> {
                 return Ok(());
             }
             if libc::strlen(p) != n as usize {
-                return Err(raise!(PyExc_ValueError, "embedded null character").into());
+                return Err(must_be("encoded string without null bytes", arg));
             }
             *buffer = PyMem_Malloc(n as usize + 1).cast();
             if (*buffer).is_null() {
@@ -569,17 +566,20 @@ impl<'v> Reader<'v> {
     }
 
     /// Raises for a failed argument `index` (1-based; 0: the only one).
-    unsafe fn fail(&mut self, why: Failure, index: usize, fname: Option<&str>, message: Option<&str>) {
+    #[cold]
+    unsafe fn fail(&mut self, why: Failure, index: usize) {
         // SAFETY: [GIL]
         unsafe {
-            let levels = core::mem::take(&mut self.levels);
+            let mut levels = core::mem::take(&mut self.levels);
             self.undo();
             let Failure::Message(text) = why else { return };
             if err_occurred() {
                 return;
             }
+            let index = if index == 0 && !levels.is_empty() { levels.remove(0) } else { index };
+            let (fname, message) = names(self.format);
             let full = if let Some(m) = message {
-                m.to_string()
+                m.into_owned()
             } else {
                 let mut s = match fname {
                     Some(f) => format!("{f}() "),
@@ -601,6 +601,10 @@ impl<'v> Reader<'v> {
     }
 }
 
+fn is_end(c: u8) -> bool {
+    matches!(c, 0 | b':' | b';')
+}
+
 /// Items of a format up to `end` or its own end; groups in parentheses count as one.
 fn count_items(format: &[u8], end: u8) -> usize {
     let (mut n, mut depth) = (0, 0);
@@ -620,60 +624,80 @@ fn count_items(format: &[u8], end: u8) -> usize {
     n
 }
 
-/// The items of a format (counted), how many are required, the function's name, and a custom message.
-struct Shape<'f> {
-    max: usize,
-    min: usize,
-    fname: Option<&'f str>,
-    message: Option<&'f str>,
+/// How many arguments a format requires, and how many it allows.
+fn limits(format: &[u8]) -> (usize, usize) {
+    let (mut n, mut depth, mut min) = (0, 0, usize::MAX);
+    for &c in format {
+        match c {
+            b'(' => {
+                n += (depth == 0) as usize;
+                depth += 1;
+            }
+            b')' => {
+                if depth == 0 {
+                    fatal("excess ')' in getargs format");
+                }
+                depth -= 1;
+            }
+            b':' | b';' => break,
+            b'|' if depth == 0 => min = n,
+            _ => n += (depth == 0 && c.is_ascii_alphabetic() && c != b'e') as usize,
+        }
+    }
+    if depth != 0 {
+        fatal("missing ')' in getargs format");
+    }
+    (min.min(n), n)
 }
 
-fn shape(format: &[u8]) -> Shape<'_> {
-    let end = format.iter().position(|&c| c == b':' || c == b';').unwrap_or(format.len());
-    let tail = |sep| {
-        (end < format.len() && format[end] == sep)
-            .then(|| core::str::from_utf8(&format[end + 1..]).unwrap_or("function"))
-    };
-    let head = &format[..end];
-    let max = count_items(head, 0);
-    let min = head.iter().position(|&c| c == b'|').map_or(max, |bar| count_items(&head[..bar], 0));
-    Shape { max, min, fname: tail(b':'), message: tail(b';') }
+/// What errors say: the function's name, or a message that replaces theirs.
+type Names<'f> = (Option<std::borrow::Cow<'f, str>>, Option<std::borrow::Cow<'f, str>>);
+
+#[cold]
+fn names(format: &[u8]) -> Names<'_> {
+    let after = |c| format.iter().position(|&b| b == c).map(|i| String::from_utf8_lossy(&format[i + 1..]));
+    match after(b':') {
+        Some(f) => (Some(f), None),
+        None => (None, after(b';')),
+    }
+}
+
+/// The function's name as errors show it.
+#[cold]
+fn function(format: &[u8]) -> String {
+    names(format).0.map_or_else(|| "function".to_string(), |f| format!("{f}()"))
 }
 
 fn plural(n: usize) -> &'static str {
     if n == 1 { "" } else { "s" }
 }
 
+#[cold]
+fn wrong_count(format: &[u8], min: usize, max: usize, n: usize) {
+    if let Some(m) = names(format).1 {
+        let _ = raise!(PyExc_TypeError, "{}", m);
+        return;
+    }
+    let how = if min == max { "exactly" } else if n < min { "at least" } else { "at most" };
+    let want = if n < min { min } else { max };
+    let _ = raise!(PyExc_TypeError, "{} takes {} {} argument{} ({} given)", function(format), how, want, plural(want), n);
+}
+
 unsafe fn parse_positional(args: &[*mut PyObject], format: *const c_char, va: &mut VaListTag) -> c_int {
     // SAFETY: [ARGS]
     unsafe {
         let bytes = CStr::from_ptr(format).to_bytes();
-        let s = shape(bytes);
+        let (min, max) = limits(bytes);
         let n = args.len();
-        if n < s.min || n > s.max {
-            let _ = match s.message {
-                Some(m) => raise!(PyExc_TypeError, "{}", m),
-                None => {
-                    let name = s.fname.map_or("function".to_string(), |f| format!("{f}()"));
-                    let (how, want) = if s.max == 0 {
-                        ("takes no".to_string(), 0)
-                    } else if s.min == s.max {
-                        (format!("takes exactly {}", s.min), s.min)
-                    } else if n < s.min {
-                        (format!("takes at least {}", s.min), s.min)
-                    } else {
-                        (format!("takes at most {}", s.max), s.max)
-                    };
-                    raise!(PyExc_TypeError, "{} {} argument{} ({} given)", name, how, plural(want), n)
-                }
-            };
+        if n < min || n > max {
+            wrong_count(bytes, min, max, n);
             return 0;
         }
         let mut r = Reader::new(bytes, va);
         for (i, &arg) in args.iter().enumerate() {
             r.eat(b'|');
             if let Err(e) = r.convert(arg) {
-                r.fail(e, i + 1, s.fname, s.message);
+                r.fail(e, i + 1);
                 return 0;
             }
         }
@@ -732,25 +756,22 @@ unsafe extern "C" fn arg_parse(arg: *mut PyObject, format: *const c_char, va: *m
     // SAFETY: [ARGS]
     unsafe {
         let bytes = CStr::from_ptr(format).to_bytes();
-        let s = shape(bytes);
-        match s.max {
-            0 => {
+        match limits(bytes) {
+            (_, 0) => {
                 if arg.is_null() {
                     return 1;
                 }
-                let name = s.fname.map_or("function".to_string(), |f| format!("{f}()"));
-                let _ = raise!(PyExc_TypeError, "{} takes no arguments", name);
+                let _ = raise!(PyExc_TypeError, "{} takes no arguments", function(bytes));
                 0
             }
-            1 => {
+            (1, 1) => {
                 if arg.is_null() {
-                    let name = s.fname.map_or("function".to_string(), |f| format!("{f}()"));
-                    let _ = raise!(PyExc_TypeError, "{} takes at least one argument", name);
+                    let _ = raise!(PyExc_TypeError, "{} takes at least one argument", function(bytes));
                     return 0;
                 }
                 let mut r = Reader::new(bytes, &mut *va);
                 if let Err(e) = r.convert(arg) {
-                    r.fail(e, 0, s.fname, s.message);
+                    r.fail(e, 0);
                     return 0;
                 }
                 1
@@ -825,10 +846,44 @@ impl Keywords for KwDict {
     }
 }
 
+/// Raises for a keyword that no parameter has, or that isn't a str. `fname` is None where it isn't known.
+#[cold]
+pub(crate) unsafe fn unexpected_keyword(fname: Option<&str>, key: *mut PyObject, known: &[&CStr]) {
+    unsafe extern "C" {
+        /// The most similar name of a list, or NULL.
+        fn _Py_CalculateSuggestions(names: *mut PyObject, name: *mut PyObject) -> *mut PyObject;
+    }
+    // SAFETY: [GIL]
+    unsafe {
+        if PyUnicode_Check(key) == 0 {
+            let _ = raise!(PyExc_TypeError, "keywords must be strings");
+            return;
+        }
+        let Some(list) = Owned::from_owned_or_opt(PyList_New(0)) else { return };
+        for name in known {
+            let Some(name) = Owned::from_owned_or_opt(PyUnicode_FromString(name.as_ptr())) else { return };
+            if PyList_Append(list.as_ptr(), name.as_ptr()) < 0 {
+                return;
+            }
+        }
+        let fname = std::ffi::CString::new(fname.map_or_else(|| "this function".to_string(), |f| format!("{f}()"))).unwrap_or_default();
+        match Owned::from_owned_or_opt(_Py_CalculateSuggestions(list.as_ptr(), key)) {
+            Some(near) => {
+                let format = c"%.200s got an unexpected keyword argument '%S'. Did you mean '%S'?";
+                PyErr_Format(PyExc_TypeError, format.as_ptr(), fname.as_ptr(), key, near.as_ptr());
+            }
+            None => {
+                PyErr_Clear();
+                PyErr_Format(PyExc_TypeError, c"%.200s got an unexpected keyword argument '%S'".as_ptr(), fname.as_ptr(), key);
+            }
+        }
+    }
+}
+
 /// Parses positional and keyword arguments by a format and a list of names.
-pub(crate) unsafe fn parse_keywords(
+pub(crate) unsafe fn parse_keywords<K: Keywords>(
     args: &[*mut PyObject],
-    kw: &dyn Keywords,
+    kw: &K,
     format: *const c_char,
     kwlist: *const *const c_char,
     va: &mut VaListTag,
@@ -836,144 +891,141 @@ pub(crate) unsafe fn parse_keywords(
     // SAFETY: [ARGS]
     unsafe {
         let bytes = CStr::from_ptr(format).to_bytes();
-        let s = shape(bytes);
-        let fname = s.fname.map_or("function".to_string(), |f| format!("{f}()"));
-        let mut names: Vec<&CStr> = Vec::new();
-        while !(*kwlist.add(names.len())).is_null() {
-            names.push(CStr::from_ptr(*kwlist.add(names.len())));
+        let name = |i: usize| CStr::from_ptr(*kwlist.add(i));
+        // Empty names are those of positional-only parameters, which come first.
+        let mut len = 0;
+        let mut posonly = 0;
+        while !(*kwlist.add(len)).is_null() {
+            if **kwlist.add(len) == 0 {
+                if posonly < len {
+                    let _ = raise!(PyExc_SystemError, "Empty keyword parameter name");
+                    return 0;
+                }
+                posonly += 1;
+            }
+            len += 1;
         }
-        let posonly = names.iter().take_while(|n| n.is_empty()).count();
-        let (nargs, nkw) = (args.len(), kw.len());
-        let head = &bytes[..bytes.iter().position(|&c| c == b':' || c == b';').unwrap_or(bytes.len())];
-        let max_pos = head.iter().position(|&c| c == b'$').map_or(names.len(), |d| count_items(&head[..d], 0));
-        if nargs + nkw > names.len() {
-            let _ = raise!(
-                PyExc_TypeError,
-                "{} takes {} {} {}argument{} ({} given)",
-                fname,
-                if s.min == names.len() { "exactly" } else { "at most" },
-                names.len(),
-                if nargs == 0 { "keyword " } else { "" },
-                plural(names.len()),
-                nargs + nkw
-            );
-            return 0;
-        }
-        if nargs > max_pos {
-            let _ = if max_pos == 0 {
-                raise!(PyExc_TypeError, "{} takes no positional arguments", fname)
-            } else {
-                raise!(
-                    PyExc_TypeError,
-                    "{} takes {} {} positional argument{} ({} given)",
-                    fname,
-                    if s.min < max_pos { "at most" } else { "exactly" },
-                    max_pos,
-                    plural(max_pos),
-                    nargs
-                )
-            };
+        let (nargs, given_kw) = (args.len(), kw.len());
+        if nargs + given_kw > len {
+            let how = if nargs == 0 { "keyword " } else { "" };
+            let _ = raise!(PyExc_TypeError, "{} takes at most {} {}argument{} ({} given)", function(bytes), len, how, plural(len), nargs + given_kw);
             return 0;
         }
         let mut r = Reader::new(bytes, va);
-        let mut used = 0;
-        let mut complete = true;
-        for (i, name) in names.iter().enumerate() {
-            r.eat(b'|');
-            r.eat(b'$');
-            let text = name.to_string_lossy();
-            let value = if i < nargs {
-                if i >= posonly && nkw > 0 {
-                    match kw.get(name) {
-                        Ok(None) => {}
-                        Ok(Some(_)) => {
-                            r.undo();
-                            let _ = raise!(PyExc_TypeError, "argument for {} given by name ('{}') and position ({})", fname, text, i + 1);
-                            return 0;
-                        }
-                        Err(_) => {
-                            r.undo();
-                            return 0;
-                        }
+        let mut left = given_kw;
+        // Numbers of positional parameters, known once `|` and `$` are met.
+        let (mut min, mut max) = (usize::MAX, usize::MAX);
+        let mut missing = false;
+        let result = (|| -> Result<bool, Raised> {
+            for i in 0..len {
+                if r.eat(b'|') {
+                    if min != usize::MAX {
+                        bail!(PyExc_SystemError, "Invalid format string (| specified twice)");
+                    }
+                    min = i;
+                    if max != usize::MAX {
+                        bail!(PyExc_SystemError, "Invalid format string ($ before |)");
                     }
                 }
-                Some(args[i])
-            } else if nkw > used && i >= posonly {
-                match kw.get(name) {
-                    Ok(v) => {
-                        used += v.is_some() as usize;
-                        v
+                if r.eat(b'$') {
+                    if max != usize::MAX {
+                        bail!(PyExc_SystemError, "Invalid format string ($ specified twice)");
                     }
-                    Err(_) => {
-                        r.undo();
+                    max = i;
+                    if max < posonly {
+                        bail!(PyExc_SystemError, "Empty parameter name after $");
+                    }
+                    if missing {
+                        break;
+                    }
+                    if max < nargs {
+                        if max == 0 {
+                            bail!(PyExc_TypeError, "{} takes no positional arguments", function(bytes));
+                        }
+                        let how = if min != usize::MAX { "at most" } else { "exactly" };
+                        bail!(PyExc_TypeError, "{} takes {} {} positional argument{} ({} given)", function(bytes), how, max, plural(max), nargs);
+                    }
+                }
+                if is_end(r.peek()) {
+                    bail!(PyExc_SystemError, "More keyword list entries ({}) than format specifiers ({})", len, i);
+                }
+                if !missing {
+                    let value = if i < nargs {
+                        Some(args[i])
+                    } else if left > 0 && i >= posonly {
+                        let v = kw.get(name(i))?;
+                        left -= v.is_some() as usize;
+                        v
+                    } else {
+                        None
+                    };
+                    if let Some(arg) = value {
+                        if let Err(e) = r.convert(arg) {
+                            r.fail(e, i + 1);
+                            return Err(Raised::assume());
+                        }
+                        continue;
+                    }
+                    if i < min {
+                        if i >= posonly {
+                            bail!(PyExc_TypeError, "{} missing required argument '{}' (pos {})", function(bytes), name(i).to_string_lossy(), i + 1);
+                        }
+                        // How many are required shows only further on.
+                        missing = true;
+                    }
+                    // All given arguments are read: nothing of the rest needs skipping.
+                    if left == 0 && !missing {
+                        return Ok(true);
+                    }
+                }
+                if let Err(text) = r.skip() {
+                    let rest = r.at.min(bytes.len());
+                    bail!(PyExc_SystemError, "{}: '{}'", text, String::from_utf8_lossy(&bytes[rest.saturating_sub(1)..]));
+                }
+            }
+            if missing {
+                let want = posonly.min(min);
+                let how = if want < len.min(max) { "at least" } else { "exactly" };
+                bail!(PyExc_TypeError, "{} takes {} {} positional argument{} ({} given)", function(bytes), how, want, plural(want), nargs);
+            }
+            let rest = r.peek();
+            if !is_end(rest) && rest != b'|' && rest != b'$' {
+                let rest = String::from_utf8_lossy(&bytes[r.at..]);
+                bail!(PyExc_SystemError, "more argument specifiers than keyword list entries (remaining format:'{}')", rest);
+            }
+            Ok(left == 0)
+        })();
+        match result {
+            Ok(true) => 1,
+            Err(_) => {
+                r.undo();
+                0
+            }
+            Ok(false) => {
+                r.undo();
+                for i in posonly..nargs {
+                    match kw.get(name(i)) {
+                        Ok(None) => {}
+                        Ok(Some(_)) => {
+                            let name = name(i).to_string_lossy();
+                            let _ = raise!(PyExc_TypeError, "argument for {} given by name ('{}') and position ({})", function(bytes), name, i + 1);
+                            return 0;
+                        }
+                        Err(_) => return 0,
+                    }
+                }
+                let known: Vec<&CStr> = (posonly..len).map(name).collect();
+                for key in kw.names() {
+                    if PyUnicode_Check(key) == 0 || !known.iter().any(|n| PyUnicode_EqualToUTF8(key, n.as_ptr()) != 0) {
+                        unexpected_keyword(names(bytes).0.as_deref(), key, &known);
                         return 0;
                     }
                 }
-            } else {
-                None
-            };
-            if let Some(arg) = value {
-                if let Err(e) = r.convert(arg) {
-                    r.fail(e, i + 1, s.fname, s.message);
-                    return 0;
-                }
-                continue;
-            }
-            if i < s.min {
-                r.undo();
-                let _ = if i < posonly {
-                    raise!(
-                        PyExc_TypeError,
-                        "{} takes {} {} positional argument{} ({} given)",
-                        fname,
-                        if posonly.min(s.min) < max_pos { "at least" } else { "exactly" },
-                        posonly.min(s.min),
-                        plural(posonly.min(s.min)),
-                        nargs
-                    )
-                } else {
-                    raise!(PyExc_TypeError, "{} missing required argument '{}' (pos {})", fname, text, i + 1)
-                };
-                return 0;
-            }
-            // All given arguments are read: nothing of the rest needs skipping.
-            if used == nkw && i >= nargs {
-                complete = false;
-                break;
-            }
-            if r.skip().is_err() {
-                r.undo();
-                return 0;
+                let f = names(bytes).0.map_or_else(|| "this function".to_string(), |f| format!("{f}()"));
+                let _ = raise!(PyExc_TypeError, "invalid keyword argument for {}", f);
+                0
             }
         }
-        let rest = r.peek();
-        if complete && rest != 0 && !b":;|$".contains(&rest) {
-            let rest = String::from_utf8_lossy(&bytes[r.at..]).into_owned();
-            r.undo();
-            let _ = raise!(PyExc_SystemError, "more argument specifiers than keyword list entries (remaining format:'{}')", rest);
-            return 0;
-        }
-        if used < nkw {
-            for key in kw.names() {
-                if PyUnicode_Check(key) == 0 {
-                    r.undo();
-                    let _ = raise!(PyExc_TypeError, "keywords must be strings");
-                    return 0;
-                }
-                let known = names[posonly..].iter().any(|n| PyUnicode_CompareWithASCIIString(key, n.as_ptr()) == 0);
-                if !known {
-                    r.undo();
-                    PyErr_Format(
-                        PyExc_TypeError,
-                        c"%s got an unexpected keyword argument '%S'".as_ptr(),
-                        std::ffi::CString::new(fname).unwrap_or_default().as_ptr(),
-                        key,
-                    );
-                    return 0;
-                }
-            }
-        }
-        1
     }
 }
 

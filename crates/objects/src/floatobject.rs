@@ -731,7 +731,7 @@ pub unsafe extern "C" fn PyFloat_FromString(v: Ob) -> Ob {
         if PyObject_CheckBuffer(v) != 0 {
             return match BufferView::get(v) {
                 Ok(view) => float_from_text(view.as_bytes(), v).into_c(),
-                Err(_) => null_mut(),
+                Err(_) => null(raise!(PyExc_TypeError, "float() argument must be a string or a real number, not '{}'", type_name(v))),
             };
         }
         null(raise!(PyExc_TypeError, "float() argument must be a string or a real number, not '{}'", type_name(v)))

@@ -115,13 +115,7 @@ pub unsafe fn _PyErr_GetTopmostException(ts: *mut PyThreadState) -> *mut _PyErr_
 unsafe fn normalization_failure_note(class: *mut PyObject, value: *mut PyObject) -> PyResult<Owned> {
     // SAFETY: [ARGS]
     unsafe {
-        let name = match own(PyType_GetQualName(class.cast())) {
-            Ok(n) => lossy(n.as_ptr()),
-            Err(e) => {
-                e.clear();
-                String::from("?")
-            }
-        };
+        let name = tp_name(class.cast());
         let args = if value.is_null() {
             String::from("None")
         } else {
@@ -129,7 +123,7 @@ unsafe fn normalization_failure_note(class: *mut PyObject, value: *mut PyObject)
                 Ok(r) => r,
                 Err(e) => {
                     e.clear();
-                    String::from("<unprintable>")
+                    String::from("<unknown>")
                 }
             }
         };
@@ -153,7 +147,8 @@ pub unsafe fn _PyErr_SetObject(ts: *mut PyThreadState, exception: *mut PyObject,
         }
         let mut fits = false;
         if !value.is_null() && PyExceptionInstance_Check(value) != 0 {
-            fits = (*value).ob_type.cast() == exception || {
+            // A metaclass of its own may see that differently.
+            fits = (*value).ob_type.cast() == exception && (*exception).ob_type == &raw mut PyType_Type || {
                 let r = PyObject_IsSubclass((*value).ob_type.cast(), exception);
                 if r < 0 {
                     return;

@@ -18,6 +18,8 @@ unsafe extern "C" {
     fn _PyAtExit_Call();
     /// The module `atexit`: calls the C functions registered for the interpreter's end.
     fn _PyAtExit_Fini();
+    /// The module `faulthandler`: takes its signal handlers away.
+    fn _PyFaulthandler_Fini();
     fn _PyGC_CollectNoFail(ts: *mut PyThreadState) -> Py_ssize_t;
     static stdout: *mut libc::FILE;
     static stderr: *mut libc::FILE;
@@ -579,6 +581,8 @@ fn fatal_report(func: Option<&str>, msg: &str, dump: bool) {
             puts(2, b"\n");
             crate::traceback::_Py_DumpTracebackThreads(2, (*ts).interp, ts);
         }
+        crate::traceback::_Py_DumpExtensionModules(2, (*ts).interp);
+        _PyFaulthandler_Fini();
     }
 }
 

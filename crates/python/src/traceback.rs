@@ -609,3 +609,38 @@ pub unsafe extern "C" fn _Py_DumpTracebackThreads(fd: c_int, interp: *mut PyInte
     }
 }
 
+/// Writes the names of extension modules that are not of the standard library, in a signal handler if need be.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _Py_DumpExtensionModules(fd: c_int, interp: *mut PyInterpreterState) {
+    // SAFETY: [ARGS] dicts are only read.
+    unsafe {
+        let ip = as_interp(interp);
+        if ip.is_null() || (*ip).modules.is_null() || PyDict_Check((*ip).modules) == 0 {
+            return;
+        }
+        let (mut pos, mut key, mut module, mut n) = (0, null_mut(), null_mut(), 0);
+        while PyDict_Next((*ip).modules, &mut pos, &mut key, &mut module) != 0 {
+            if PyUnicode_Check(key) == 0 || PyModule_Check(module) == 0 {
+                continue;
+            }
+            let def = (*module.cast::<PyModuleObject>()).md_def;
+            if def.is_null() || (*def).m_methods.is_null() {
+                continue;
+            }
+            let text = PyUnicode_DATA(key).cast::<u8>();
+            let ascii = PyUnicode_IS_ASCII(key) != 0;
+            let name = core::slice::from_raw_parts(text, if ascii { PyUnicode_GET_LENGTH(key) as usize } else { 0 });
+            if crate::stdlib_module_names::STDLIB_MODULE_NAMES.iter().any(|s| s.as_bytes() == name) {
+                continue;
+            }
+            puts(fd, if n == 0 { b"\nExtension modules: " } else { b", " });
+            dump_ascii(fd, key);
+            n += 1;
+        }
+        if n > 0 {
+            puts(fd, b" (total: ");
+            dump_decimal(fd, n);
+            puts(fd, b")\n");
+        }
+    }
+}

@@ -15,4 +15,3 @@ pub mod lock;
 pub mod modsupport;
 pub mod perf;
 pub mod pyerrors;
-pub mod tracemalloc;

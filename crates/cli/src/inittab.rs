@@ -41,6 +41,7 @@ const MODULES: &[(&core::ffi::CStr, Init)] = &[
     (c"_sysconfig", taipan_mod_lang::sysconfig::PyInit__sysconfig),
     (c"_thread", taipan_mod_posix::thread::PyInit__thread),
     (c"_tokenize", taipan_mod_lang::tokenize::PyInit__tokenize),
+    (c"_tracemalloc", taipan_mod_thread::tracemalloc::PyInit__tracemalloc),
     (c"_typing", taipan_mod_lang::typing::PyInit__typing),
     (c"_uuid", taipan_mod_thread::uuid::PyInit__uuid),
     (c"_weakref", taipan_mod_functional::weakref::PyInit__weakref),

@@ -239,6 +239,32 @@ pub unsafe fn preheader_size(tp: *mut PyTypeObject) -> usize {
     unsafe { if (*tp).tp_flags & Py_TPFLAGS_PREHEADER != 0 { PREHEADER_SIZE } else { 0 } }
 }
 
+/// Whether each allocation and release is reported (`tracemalloc`).
+#[unsafe(no_mangle)]
+pub static mut _Py_gc_traced: bool = false;
+unsafe extern "C" {
+    // python: tracemalloc
+    fn _PyTraceMalloc_GCAlloc(ptr: *mut c_void, size: usize);
+    fn _PyTraceMalloc_GCFree(ptr: *mut c_void);
+}
+
+#[cold]
+#[inline(never)]
+unsafe fn report_alloc(p: *mut u8, size: usize) {
+    // SAFETY: [GIL]
+    unsafe { _PyTraceMalloc_GCAlloc(p.cast(), size) }
+}
+
+#[cold]
+#[inline(never)]
+unsafe fn report_free(op: *mut c_void) {
+    // SAFETY: [OWN] the type is still there.
+    unsafe {
+        let pre = preheader_size((*op.cast::<PyObject>()).ob_type);
+        _PyTraceMalloc_GCFree(op.byte_sub(pre));
+    }
+}
+
 /// Raw memory for an untracked collected object: `size` bytes after `pre` zeroed ones. NULL with MemoryError.
 #[inline(always)]
 unsafe fn gc_alloc_raw(pre: usize, size: usize) -> *mut u8 {
@@ -250,6 +276,9 @@ unsafe fn gc_alloc_raw(pre: usize, size: usize) -> *mut u8 {
         if p.is_null() {
             PyErr_NoMemory();
             return p;
+        }
+        if _Py_gc_traced {
+            report_alloc(p, pre + size);
         }
         if pre != 0 {
             core::ptr::write_bytes(p, 0, PREHEADER_SIZE - 16);
@@ -415,6 +444,11 @@ pub unsafe extern "C" fn _PyObject_GC_Resize(op: *mut PyVarObject, n: Py_ssize_t
             return PyErr_NoMemory().cast();
         }
         (*new).ob_size = n;
+        if _Py_gc_traced {
+            let pre = preheader_size(tp);
+            _PyTraceMalloc_GCFree(op.byte_sub(pre).cast());
+            report_alloc(new.byte_sub(pre).cast(), pre + size);
+        }
         new
     }
 }
@@ -441,6 +475,9 @@ pub unsafe extern "C" fn PyObject_GC_Del(op: *mut c_void) {
         let g = gc();
         if g.count[0] > 0 {
             g.count[0] -= 1;
+        }
+        if _Py_gc_traced {
+            report_free(op);
         }
         gc_free(op.cast());
     }

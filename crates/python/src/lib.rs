@@ -66,5 +66,6 @@ pub mod sysmodule;
 pub mod sysmodule_info;
 pub mod thread;
 pub mod traceback;
+pub mod tracemalloc;
 pub mod util;
 pub mod warnings;

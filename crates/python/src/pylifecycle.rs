@@ -140,6 +140,9 @@ fn initialize_main() -> PyResult<()> {
         let open = getattr(io.as_ptr(), intern!("open"))?;
         dict_set(ip.builtins, intern!("open"), open.as_ptr())?;
         add_main_module()?;
+        if ip.config.tracemalloc > 0 {
+            crate::tracemalloc::start(ip.config.tracemalloc)?;
+        }
         if ip.config.faulthandler != 0
             && let Ok(m) = import(c"faulthandler")
         {

@@ -15,6 +15,8 @@ unsafe extern "C" {
     fn _Py_DumpExtensionModules(fd: c_int, interp: *mut PyInterpreterState);
     fn _Py_DumpTracebackThreads(fd: c_int, interp: *mut PyInterpreterState, current: *mut PyThreadState) -> *const c_char;
     fn PyObject_AsFileDescriptor(op: *mut PyObject) -> c_int;
+    fn _Py_DumpExtensionModules(fd: c_int, interp: *mut PyInterpreterState);
+    fn _Py_FatalErrorFunc(func: *const c_char, msg: *const c_char) -> !;
     fn PyGILState_GetThisThreadState() -> *mut PyThreadState;
 }
 
@@ -96,9 +98,9 @@ fn descriptor(file: Option<Borrowed<'_>>) -> PyResult<(c_int, *mut PyObject)> {
             if fd == -1 && err_occurred() {
                 return Err(Raised::assume());
             }
-            let Ok(fd) = c_int::try_from(fd) else { bail!(PyExc_ValueError, "file is not a valid file descripter") };
+            let Ok(fd) = c_int::try_from(fd) else { bail!(PyExc_ValueError, "file is not a valid file descriptor") };
             if fd < 0 {
-                bail!(PyExc_ValueError, "file is not a valid file descripter");
+                bail!(PyExc_ValueError, "file is not a valid file descriptor");
             }
             return Ok((fd, null_mut()));
         }
@@ -402,7 +404,7 @@ fn fatal_error_c_thread(_: ()) -> PyResult<()> {
     no_core_files();
     let t = std::thread::spawn(|| {
         // SAFETY: ends the process.
-        unsafe { Py_FatalError(c"in new thread".as_ptr()) }
+        unsafe { _Py_FatalErrorFunc(c"faulthandler_fatal_error_thread".as_ptr(), c"in new thread".as_ptr()) }
     });
     let _ = t.join();
     Ok(())

@@ -2,12 +2,12 @@
 
 use crate::constants::CONSTANTS;
 use crate::netdb::{GAIERROR, HERROR, METHODS};
-use crate::sock::Sock_Type;
+use crate::sock::make_type;
 use crate::support::*;
 use core::ptr::null_mut;
 use taipan_abi::*;
 use taipan_clinic::module;
-use taipan_clinic::module::{add_int, add_object, add_str, add_type};
+use taipan_clinic::module::{add_int, add_object, add_str};
 
 /// What other extension modules get through the capsule `_socket.CAPI` (`PySocketModule_APIObject`).
 #[repr(C)]
@@ -16,7 +16,7 @@ struct Api {
     error: *mut PyObject,
     timeout_error: *mut PyObject,
 }
-static mut API: Api = Api { sock_type: &raw mut Sock_Type, error: null_mut(), timeout_error: null_mut() };
+static mut API: Api = Api { sock_type: null_mut(), error: null_mut(), timeout_error: null_mut() };
 
 fn exec(module: Borrowed<'_>) -> PyResult<()> {
     // SAFETY: [GIL] static types and records.
@@ -30,8 +30,10 @@ fn exec(module: Borrowed<'_>) -> PyResult<()> {
         add_object(module, c"gaierror", Ok(gaierror))?;
         add_object(module, c"error", Ok(Owned::from_borrowed(os_error)))?;
         add_object(module, c"timeout", Ok(Owned::from_borrowed(PyExc_TimeoutError)))?;
-        add_type(module, &raw mut Sock_Type)?;
-        add_object(module, c"SocketType", Ok(Owned::from_borrowed((&raw mut Sock_Type).cast())))?;
+        let socket = make_type(module)?;
+        API.sock_type = socket.as_ptr().cast();
+        add_object(module, c"socket", Ok(socket.clone()))?;
+        add_object(module, c"SocketType", Ok(socket))?;
         add_object(module, c"has_ipv6", Ok(boolean(true)))?;
         API.error = os_error;
         API.timeout_error = PyExc_TimeoutError;

@@ -8,7 +8,6 @@ use core::ptr::null_mut;
 use libc::socklen_t;
 use taipan_abi::*;
 use taipan_clinic::{Args, BufferView, getset, initializer, members, methods};
-use taipan_objects::typeobject::TYPE_INIT;
 use taipan_python::pytime::{Round, divide, monotonic, object_to_ns, seconds_object};
 
 /// `PySocketSockObject`: its layout is known to `_ssl`.
@@ -170,7 +169,7 @@ pub fn socketpair(args: Args<'_>) -> PyResult<Owned> {
         }
         let mut pair = Vec::new();
         for (i, &fd) in fds.iter().enumerate() {
-            let made = Owned::from_owned_or_err(sock_new(&raw mut Sock_Type, null_mut(), null_mut()))
+            let made = Owned::from_owned_or_err(sock_new(SOCK_TYPE, null_mut(), null_mut()))
                 .and_then(|s| init_sockobject(s.as_ptr().cast(), fd, family, kind, proto).map(|()| s));
             match made {
                 Ok(s) => pair.push(s),
@@ -218,11 +217,13 @@ unsafe extern "C" fn sock_dealloc(slf: *mut PyObject) {
         if let Some(free) = (*tp).tp_free {
             free(slf.cast());
         }
+        Py_DECREF(tp.cast());
     }
 }
 
-unsafe extern "C" fn sock_traverse(_: *mut PyObject, _: visitproc, _: *mut c_void) -> c_int {
-    0
+unsafe extern "C" fn sock_traverse(slf: *mut PyObject, visitor: visitproc, arg: *mut c_void) -> c_int {
+    // SAFETY: [TYPE] called as tp_traverse.
+    unsafe { visit(type_of(slf).cast(), visitor, arg) }
 }
 
 unsafe extern "C" fn sock_repr(slf: *mut PyObject) -> *mut PyObject {
@@ -747,22 +748,40 @@ members! {
     ];
 }
 
-/// `_socket.socket`.
-pub static mut Sock_Type: PyTypeObject = PyTypeObject {
-    tp_name: c"_socket.socket".as_ptr(),
-    tp_basicsize: size_of::<SockObject>() as Py_ssize_t,
-    tp_dealloc: Some(sock_dealloc),
-    tp_repr: Some(sock_repr),
-    tp_flags: Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
-    tp_doc: c"socket(family=AF_INET, type=SOCK_STREAM, proto=0) -> socket object\nsocket(family=-1, type=-1, proto=-1, fileno=None) -> socket object\n\nAn end of a connection, or a place that waits for connections or messages. With fileno, the socket that has this\nfile descriptor.".as_ptr(),
-    tp_traverse: Some(sock_traverse),
-    tp_methods: (&raw mut SOCK_METHODS).cast(),
-    tp_members: (&raw mut SOCK_MEMBERS).cast(),
-    tp_getset: (&raw mut SOCK_GETSET).cast(),
-    tp_init: Some(initializer!("socket(family=-1, type=-1, proto=-1, fileno=None)" => sock_initobj)),
-    tp_new: Some(sock_new),
-    tp_finalize: Some(sock_finalize),
-    ..TYPE_INIT
-};
+/// `_socket.socket`, made with the module.
+pub static mut SOCK_TYPE: *mut PyTypeObject = null_mut();
+
+/// Makes the type. It is one of the heap, as CPython's is: the collector knows it.
+pub fn make_type(module: Borrowed<'_>) -> PyResult<Owned> {
+    const DOC: &core::ffi::CStr = c"socket(family=AF_INET, type=SOCK_STREAM, proto=0) -> socket object\nsocket(family=-1, type=-1, proto=-1, fileno=None) -> socket object\n\nAn end of a connection, or a place that waits for connections or messages. With fileno, the socket that has this\nfile descriptor.";
+    let init: initproc = initializer!("socket(family=-1, type=-1, proto=-1, fileno=None)" => sock_initobj);
+    let slot = |slot: c_int, pfunc: *mut c_void| PyType_Slot { slot, pfunc };
+    let mut slots = [
+        slot(Py_tp_dealloc, sock_dealloc as *mut c_void),
+        slot(Py_tp_traverse, sock_traverse as *mut c_void),
+        slot(Py_tp_repr, sock_repr as *mut c_void),
+        slot(Py_tp_doc, DOC.as_ptr().cast_mut().cast()),
+        slot(Py_tp_methods, (&raw mut SOCK_METHODS).cast()),
+        slot(Py_tp_members, (&raw mut SOCK_MEMBERS).cast()),
+        slot(Py_tp_getset, (&raw mut SOCK_GETSET).cast()),
+        slot(Py_tp_init, init as *mut c_void),
+        slot(Py_tp_new, sock_new as *mut c_void),
+        slot(Py_tp_finalize, sock_finalize as *mut c_void),
+        slot(0, null_mut()),
+    ];
+    let mut spec = PyType_Spec {
+        name: c"_socket.socket".as_ptr(),
+        basicsize: size_of::<SockObject>() as c_int,
+        itemsize: 0,
+        flags: (Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE) as c_uint,
+        slots: slots.as_mut_ptr(),
+    };
+    // SAFETY: [GIL] the specification is complete.
+    unsafe {
+        let tp = Owned::from_owned_or_err(PyType_FromModuleAndSpec(module.ob(), &mut spec, null_mut()))?;
+        SOCK_TYPE = tp.clone().into_raw().cast();
+        Ok(tp)
+    }
+}
 
 const _: () = assert!(size_of::<SockObject>() == 56);

@@ -239,6 +239,11 @@ pub unsafe fn preheader_size(tp: *mut PyTypeObject) -> usize {
     unsafe { if (*tp).tp_flags & Py_TPFLAGS_PREHEADER != 0 { PREHEADER_SIZE } else { 0 } }
 }
 
+/// Whether a collection is going on.
+pub fn is_collecting() -> bool {
+    gc().collecting
+}
+
 /// Whether each allocation and release is reported (`tracemalloc`).
 #[unsafe(no_mangle)]
 pub static mut _Py_gc_traced: bool = false;

@@ -570,21 +570,24 @@ fn fatal_report(func: Option<&str>, msg: &str, dump: bool) {
         if FATAL_REENTRANT.swap(true, Relaxed) {
             return;
         }
+        // A thread that holds no thread state shows those that do.
         let ts = current_tstate();
-        if ts.is_null() {
+        let own = if ts.is_null() { crate::pystate::PyGILState_GetThisThreadState() } else { ts };
+        let interp = if own.is_null() { main_interp().cast() } else { (*own).interp };
+        if interp.is_null() {
             puts(2, b"\nCurrent thread 0x");
             crate::traceback::dump_hex(2, thread_ident(), 16);
             puts(2, b" (most recent call first):\n  <no Python frame>\n");
             return;
         }
-        let has_exception = !(*ts).current_exception.is_null() && INITIALIZED.load(Relaxed);
+        let has_exception = !ts.is_null() && !(*ts).current_exception.is_null() && INITIALIZED.load(Relaxed);
         if has_exception && dump {
             crate::pythonrun::PyErr_PrintEx(0);
         } else {
             puts(2, b"\n");
-            crate::traceback::_Py_DumpTracebackThreads(2, (*ts).interp, ts);
+            crate::traceback::_Py_DumpTracebackThreads(2, interp, own);
         }
-        crate::traceback::_Py_DumpExtensionModules(2, (*ts).interp);
+        crate::traceback::_Py_DumpExtensionModules(2, interp);
         _PyFaulthandler_Fini();
     }
 }

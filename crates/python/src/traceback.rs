@@ -601,6 +601,9 @@ pub unsafe extern "C" fn _Py_DumpTracebackThreads(fd: c_int, interp: *mut PyInte
             puts(fd, if t == current { b"Current thread 0x" } else { b"Thread 0x" });
             dump_hex(fd, (*t).thread_id as usize, 16);
             puts(fd, b" (most recent call first):\n");
+            if t == current && taipan_objects::gc::is_collecting() {
+                puts(fd, b"  Garbage-collecting\n");
+            }
             dump_traceback(fd, t, false);
             t = (*t).next;
             n += 1;
@@ -609,37 +612,55 @@ pub unsafe extern "C" fn _Py_DumpTracebackThreads(fd: c_int, interp: *mut PyInte
     }
 }
 
-/// Writes the names of extension modules that are not of the standard library, in a signal handler if need be.
+
+/// Writes the names of the extension modules that are not of the standard library; in a signal handler if need be.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_DumpExtensionModules(fd: c_int, interp: *mut PyInterpreterState) {
-    // SAFETY: [ARGS] dicts are only read.
+    // SAFETY: [ARGS] dicts and sets are walked as they are: nothing is made, hashed or compared by code of theirs.
     unsafe {
         let ip = as_interp(interp);
         if ip.is_null() || (*ip).modules.is_null() || PyDict_Check((*ip).modules) == 0 {
             return;
         }
-        let (mut pos, mut key, mut module, mut n) = (0, null_mut(), null_mut(), 0);
-        while PyDict_Next((*ip).modules, &mut pos, &mut key, &mut module) != 0 {
-            if PyUnicode_Check(key) == 0 || PyModule_Check(module) == 0 {
-                continue;
+        let (mut pos, mut key, mut value) = (0, core::ptr::null_mut(), core::ptr::null_mut());
+        let mut stdlib = core::ptr::null_mut();
+        if !(*ip).sysdict.is_null() {
+            while PyDict_Next((*ip).sysdict, &mut pos, &mut key, &mut value) != 0 {
+                if PyUnicode_Check(key) != 0 && PyUnicode_CompareWithASCIIString(key, c"stdlib_module_names".as_ptr()) == 0 {
+                    stdlib = value;
+                    break;
+                }
             }
-            let def = (*module.cast::<PyModuleObject>()).md_def;
-            if def.is_null() || (*def).m_methods.is_null() {
-                continue;
-            }
-            let text = PyUnicode_DATA(key).cast::<u8>();
-            let ascii = PyUnicode_IS_ASCII(key) != 0;
-            let name = core::slice::from_raw_parts(text, if ascii { PyUnicode_GET_LENGTH(key) as usize } else { 0 });
-            if crate::stdlib_module_names::STDLIB_MODULE_NAMES.iter().any(|s| s.as_bytes() == name) {
-                continue;
-            }
-            puts(fd, if n == 0 { b"\nExtension modules: " } else { b", " });
-            dump_ascii(fd, key);
-            n += 1;
         }
-        if n > 0 {
+        if !stdlib.is_null() && (*stdlib).ob_type != &raw mut PyFrozenSet_Type {
+            stdlib = core::ptr::null_mut();
+        }
+        let is_stdlib = |name: *mut PyObject| {
+            let (mut i, mut item, mut hash) = (0, core::ptr::null_mut(), 0);
+            while !stdlib.is_null() && _PySet_NextEntry(stdlib, &mut i, &mut item, &mut hash) != 0 {
+                if PyUnicode_Check(item) != 0 && PyUnicode_Compare(name, item) == 0 {
+                    return true;
+                }
+            }
+            false
+        };
+        let mut count = 0;
+        pos = 0;
+        while PyDict_Next((*ip).modules, &mut pos, &mut key, &mut value) != 0 {
+            if PyUnicode_Check(key) == 0 || PyModule_Check(value) == 0 {
+                continue;
+            }
+            let def = (*value.cast::<PyModuleObject>()).md_def;
+            if def.is_null() || (*def).m_methods.is_null() || is_stdlib(key) {
+                continue;
+            }
+            puts(fd, if count == 0 { b"\nExtension modules: " } else { b", " });
+            dump_ascii(fd, key);
+            count += 1;
+        }
+        if count != 0 {
             puts(fd, b" (total: ");
-            dump_decimal(fd, n);
+            dump_decimal(fd, count);
             puts(fd, b")\n");
         }
     }

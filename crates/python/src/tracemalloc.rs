@@ -3,7 +3,7 @@
 //! While tracing is on, the allocators of the three domains are wrapped, and the collector's allocator reports to this
 //! file. What is recorded lives in the C library's memory, which is not traced.
 
-use crate::frame::{Frame, FrameExt, first_complete};
+use crate::frame::{Frame, first_complete};
 use crate::util::*;
 use core::ffi::{c_int, c_uint, c_void};
 use core::hash::{BuildHasherDefault, Hash, Hasher};

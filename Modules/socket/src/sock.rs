@@ -223,7 +223,7 @@ unsafe extern "C" fn sock_dealloc(slf: *mut PyObject) {
 
 unsafe extern "C" fn sock_traverse(slf: *mut PyObject, visitor: visitproc, arg: *mut c_void) -> c_int {
     // SAFETY: [TYPE] called as tp_traverse.
-    unsafe { visit(type_of(slf).cast(), visitor, arg) }
+    unsafe { visit(type_of(slf).cast::<PyObject>(), visitor, arg) }
 }
 
 unsafe extern "C" fn sock_repr(slf: *mut PyObject) -> *mut PyObject {

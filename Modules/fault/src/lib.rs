@@ -15,7 +15,6 @@ unsafe extern "C" {
     fn _Py_DumpExtensionModules(fd: c_int, interp: *mut PyInterpreterState);
     fn _Py_DumpTracebackThreads(fd: c_int, interp: *mut PyInterpreterState, current: *mut PyThreadState) -> *const c_char;
     fn PyObject_AsFileDescriptor(op: *mut PyObject) -> c_int;
-    fn _Py_DumpExtensionModules(fd: c_int, interp: *mut PyInterpreterState);
     fn _Py_FatalErrorFunc(func: *const c_char, msg: *const c_char) -> !;
     fn PyGILState_GetThisThreadState() -> *mut PyThreadState;
 }

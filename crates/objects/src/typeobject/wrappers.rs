@@ -80,7 +80,8 @@ wrappers! {
     /// Binary operators that are not reflected.
     wrap_binaryfunc(slf, [other] min 1, f: binaryfunc) { f(slf, other) }
     /// `__add__` and so on.
-    wrap_binaryfunc_l(slf, [other] min 1, f: binaryfunc) { f(slf, other) }
+    // The slot machinery tells wrappers apart by address, so this one must not be merged with its twin.
+    wrap_binaryfunc_l(slf, [other] min 1, f: binaryfunc) { core::hint::black_box(1u8); f(slf, other) }
     /// `__radd__` and so on.
     wrap_binaryfunc_r(slf, [other] min 1, f: binaryfunc) { f(other, slf) }
     /// `__pow__`.

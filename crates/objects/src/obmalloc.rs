@@ -25,6 +25,9 @@ const KEEP_EMPTY: usize = 32;
 
 const CLASSES: usize = 48;
 
+/// The largest size that the allocator serves itself, and the number of its size classes.
+pub const SIZE_CLASSES: (usize, usize) = (SMALL_MAX, CLASSES);
+
 #[repr(C)]
 struct Slot {
     next: *mut Slot,

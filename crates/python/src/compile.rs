@@ -142,7 +142,7 @@ unsafe fn set_syntax_error(class: *mut PyObject, msg: &str, filename: *mut PyObj
 }
 
 unsafe extern "C" {
-    static mut _PyExc_IncompleteInputError: *mut PyObject;
+    static mut PyExc_IncompleteInputError: *mut PyObject;
 }
 
 /// Raises what the parser reports.
@@ -154,7 +154,7 @@ unsafe fn raise_parser_error(e: &parser::SyntaxError, filename: *mut PyObject, i
             Syntax => PyExc_SyntaxError,
             Indentation => PyExc_IndentationError,
             Tab => PyExc_TabError,
-            IncompleteInput => _PyExc_IncompleteInputError,
+            IncompleteInput => PyExc_IncompleteInputError,
             Memory => {
                 if e.msg.is_empty() {
                     PyErr_NoMemory();

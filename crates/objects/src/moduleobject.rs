@@ -238,6 +238,14 @@ pub unsafe fn _PyModuleSpec_GetFileOrigin(spec: Ob) -> PyResult<Option<Owned>> {
     }
 }
 
+/// What the start of the program put in front of `sys.path`.
+static SYS_PATH_0: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+
+/// Tells what the start of the program put in front of `sys.path`, whatever happens to that list later.
+pub fn set_sys_path_0(path: &str) {
+    let _ = SYS_PATH_0.set(path.to_string());
+}
+
 /// Whether a module from `origin` may hide another of its name: it lies in the script's directory (`sys.path[0]`).
 ///
 /// # Safety
@@ -254,18 +262,10 @@ pub unsafe fn _PyModule_IsPossiblyShadowing(origin: Ob) -> PyResult<bool> {
         {
             return Ok(false);
         }
-        let path = PySys_GetObject(c"path".as_ptr());
-        if path.is_null() || PyList_Check(path) == 0 || PyList_Size(path) == 0 {
-            return Ok(false);
-        }
-        let first = PyList_GetItem(path, 0);
-        if PyUnicode_Check(first) == 0 {
-            return Ok(false);
-        }
+        let Some(first) = SYS_PATH_0.get() else { return Ok(false) };
         let origin = crate::object::text_of(origin);
         let root = origin.strip_suffix("/__init__.py").unwrap_or(&origin);
         let Some((root, _)) = root.rsplit_once('/') else { return Ok(false) };
-        let first = crate::object::text_of(first);
         if first.is_empty() {
             return Ok(std::env::current_dir().is_ok_and(|d| d.as_os_str() == root));
         }

@@ -25,6 +25,9 @@ const KEEP_EMPTY: usize = 32;
 
 const CLASSES: usize = 48;
 
+/// The largest size that the allocator serves itself, and the number of its size classes.
+pub const SIZE_CLASSES: (usize, usize) = (SMALL_MAX, CLASSES);
+
 #[repr(C)]
 struct Slot {
     next: *mut Slot,
@@ -739,6 +742,20 @@ pub unsafe extern "C" fn PyMem_SetAllocator(domain: PyMemAllocatorDomain, alloca
             REPLACED |= 1 << d;
         }
     }
+}
+
+/// Puts our own allocator back for a domain; the one that was there goes to `old` (may be NULL).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyMem_SetDefaultAllocator(domain: PyMemAllocatorDomain, old: *mut PyMemAllocatorEx) -> core::ffi::c_int {
+    // SAFETY: [ARGS]
+    unsafe {
+        if !old.is_null() {
+            PyMem_GetAllocator(domain, old);
+        }
+        let mut own = if domain as usize == 0 { RAW } else { OBJ };
+        PyMem_SetAllocator(domain, &mut own);
+    }
+    0
 }
 
 /// Debug hooks are not offered: the allocator checks nothing that they could report.

@@ -126,16 +126,13 @@ fn code_filename(path: &str) -> String {
     format!("<frozen {module}>")
 }
 
-fn stdlib() -> PyResult<std::path::PathBuf> {
-    match &interp().config.stdlib_dir {
-        Some(d) => Ok(std::ffi::OsStr::from_bytes(d).into()),
-        None => bail!(PyExc_SystemError, "the standard library was not found: frozen modules can't be made"),
-    }
+fn stdlib() -> &'static std::path::Path {
+    &interp().config.frozen_dir
 }
 
 /// Compiles the source of a frozen module and marshals the code.
 fn compile(path: &str) -> PyResult<Vec<u8>> {
-    let file = stdlib()?.join(path);
+    let file = stdlib().join(path);
     let source = match std::fs::read(&file) {
         Ok(s) => s,
         Err(e) => bail!(PyExc_ImportError, "can't read {}: {}", file.display(), e),
@@ -176,7 +173,7 @@ pub fn write_cache() -> PyResult<()> {
         out.extend_from_slice(&(code.len() as u32).to_le_bytes());
         out.extend_from_slice(&code);
     }
-    let file = stdlib()?.join(CACHE_FILE);
+    let file = stdlib().join(CACHE_FILE);
     let temporary = file.with_extension(format!("{}", std::process::id()));
     let written = std::fs::write(&temporary, &out).and_then(|()| std::fs::rename(&temporary, &file));
     if let Err(e) = written {
@@ -191,7 +188,7 @@ pub fn data(f: &Frozen) -> PyResult<&'static [u8]> {
     {
         let mut all = DATA.lock().unwrap_or_else(|e| e.into_inner());
         if all.is_none() {
-            let file = stdlib()?.join(CACHE_FILE);
+            let file = stdlib().join(CACHE_FILE);
             *all = Some(if std::env::var_os("TAIPAN_NO_FROZEN_CACHE").is_some() { None } else { read_cache(&file) }.unwrap_or_default());
         }
         if let Some(d) = all.as_ref().and_then(|m| m.get(f.path)) {

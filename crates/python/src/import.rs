@@ -3,7 +3,7 @@
 use crate::pystate::interp;
 use crate::sysmodule::audit;
 use crate::util::*;
-use core::ffi::{CStr, c_char, c_int, c_long, c_void};
+use core::ffi::{CStr, c_char, c_int, c_long};
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicI64, AtomicUsize, Ordering::*};
 use std::sync::{Condvar, Mutex};

@@ -5,7 +5,6 @@ use crate::pystate::{interp, modules_by_index_set};
 use crate::sysmodule::audit;
 use crate::util::*;
 use core::ffi::{CStr, c_char, c_int, c_void};
-use core::ptr::null_mut;
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::ffi::CString;
@@ -220,6 +219,17 @@ unsafe fn import_error(text: &str, name: *mut PyObject, path: *mut PyObject) -> 
     }
 }
 
+/// ValueError for a str that no C string can hold.
+unsafe fn no_nul(s: *mut PyObject) -> PyResult<()> {
+    // SAFETY: [TYPE] a str.
+    unsafe {
+        if PyUnicode_FindChar(s, 0, 0, PyUnicode_GET_LENGTH(s), 1) >= 0 {
+            bail!(PyExc_ValueError, "embedded null character");
+        }
+        Ok(())
+    }
+}
+
 /// Loads the extension module that a spec describes.
 ///
 /// # Safety
@@ -231,10 +241,12 @@ pub unsafe fn create_dynamic(spec: *mut PyObject) -> PyResult<Owned> {
         if PyUnicode_Check(name.as_ptr()) == 0 {
             bail!(PyExc_TypeError, "module name must be a string");
         }
+        no_nul(name.as_ptr())?;
         let path = getattr(spec, intern!("origin"))?;
         if PyUnicode_Check(path.as_ptr()) == 0 {
             bail!(PyExc_TypeError, "bad argument type for built-in operation");
         }
+        no_nul(path.as_ptr())?;
         let (name_p, path_p) = (name.as_ptr(), path.as_ptr());
         let (short, punycode) = encoded_name(name_p)?;
         if let Some(m) = reload_singlephase(name_p, path_p)? {

@@ -103,6 +103,8 @@ pub struct Config {
     pub platlibdir: Bytes,
     pub module_search_paths: Vec<Bytes>,
     pub stdlib_dir: Option<Bytes>,
+    /// Where the code of frozen modules is looked for.
+    pub frozen_dir: PathBuf,
     pub executable: Bytes,
     pub base_executable: Bytes,
     pub prefix: Bytes,
@@ -412,6 +414,7 @@ pub fn read_config(options: &Options) -> ConfigResult<Config> {
         platlibdir,
         module_search_paths: Vec::new(),
         stdlib_dir: None,
+        frozen_dir: PathBuf::new(),
         executable: Vec::new(),
         base_executable: Vec::new(),
         prefix: Vec::new(),
@@ -442,7 +445,11 @@ pub fn default_config() -> Config {
 /// The name of an encoding as Python writes the common ones.
 fn normalized(name: &str) -> String {
     let n: String = name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
-    if n == "utf8" { "utf-8".into() } else { name.into() }
+    match n.as_str() {
+        "utf8" => "utf-8".into(),
+        "ansix341968" | "ansix341986" | "usascii" | "iso646us" | "ascii" | "646" | "us" => "ascii".into(),
+        _ => name.into(),
+    }
 }
 
 /// The error handler of standard streams: undecodable bytes pass through where the locale says little about encodings.
@@ -467,6 +474,8 @@ fn stdio_errors_of_locale(utf8_mode: i32) -> &'static str {
 
 const VERSION_DIR: &str = "python3.13";
 const ZIP_NAME: &str = "python313.zip";
+/// Where Python is taken to be when nothing is found.
+const PREFIX: &str = "/usr/local";
 
 fn path(b: &[u8]) -> PathBuf {
     PathBuf::from(OsStr::from_bytes(b))
@@ -518,27 +527,41 @@ fn resolve_links(p: &Path) -> PathBuf {
     p
 }
 
-/// The `home` that a virtual environment's `pyvenv.cfg` names, next to the executable or one directory up.
+/// The `home` that a virtual environment's `pyvenv.cfg` names, one directory up from the executable or next to it.
 fn venv_home(executable_dir: &Path) -> Option<PathBuf> {
-    let candidates = [Some(executable_dir), executable_dir.parent()];
-    for dir in candidates.into_iter().flatten() {
-        let Ok(text) = std::fs::read(dir.join("pyvenv.cfg")) else { continue };
-        let text = String::from_utf8_lossy(&text).into_owned();
-        for line in text.lines() {
-            if let Some((key, value)) = line.split_once('=')
-                && key.trim().eq_ignore_ascii_case("home")
-            {
-                return Some(PathBuf::from(value.trim()));
-            }
-        }
-        return None;
-    }
-    None
+    let candidates = [executable_dir.parent(), Some(executable_dir)];
+    let text = candidates.into_iter().flatten().find_map(|dir| std::fs::read(dir.join("pyvenv.cfg")).ok())?;
+    let text = String::from_utf8_lossy(&text).into_owned();
+    text.lines().find_map(|line| {
+        let (key, value) = line.split_once('=')?;
+        key.trim().eq_ignore_ascii_case("home").then(|| PathBuf::from(value.trim()))
+    })
 }
 
-/// The nearest directory from `start` upwards that holds the library.
-fn search_up(start: &Path, platlibdir: &Path, landmark: &str) -> Option<PathBuf> {
-    start.ancestors().find(|d| d.join(platlibdir).join(VERSION_DIR).join(landmark).exists()).map(Path::to_path_buf)
+/// The nearest directory from `start` upwards for which `test` holds.
+fn search_up(start: &Path, test: impl Fn(&Path) -> bool) -> Option<PathBuf> {
+    start.ancestors().find(|d| !d.as_os_str().is_empty() && test(d)).map(Path::to_path_buf)
+}
+
+/// A path from the current directory, or as it is when it is absolute.
+fn absolute(p: &[u8]) -> Bytes {
+    let p = p.strip_prefix(b"./").unwrap_or(p);
+    if p.first() == Some(&b'/') {
+        return p.to_vec();
+    }
+    let Ok(cwd) = std::env::current_dir() else { return p.to_vec() };
+    if p.is_empty() || p == b"." { bytes(cwd) } else { bytes(cwd.join(path(p))) }
+}
+
+/// The `._pth` file of an executable: where it lies and its lines.
+fn pth_file(executables: [&Path; 2]) -> Option<(PathBuf, Vec<String>)> {
+    executables.into_iter().filter(|e| !e.as_os_str().is_empty()).find_map(|e| {
+        let mut name = e.as_os_str().to_os_string();
+        name.push("._pth");
+        let text = std::fs::read(&name).ok()?;
+        let text = String::from_utf8_lossy(&text).into_owned();
+        Some((Path::new(&name).parent()?.to_path_buf(), text.lines().map(str::to_string).collect()))
+    })
 }
 
 /// Fills the paths: executable, prefixes, library, `sys.path`.
@@ -547,16 +570,16 @@ fn calculate_path(c: &mut Config) {
     let executable = find_executable(&program);
     c.executable = bytes(executable.clone());
     let platlibdir = path(&c.platlibdir);
-    let mut real_dir = resolve_links(&executable).parent().map(Path::to_path_buf).unwrap_or_default();
-    if executable.as_os_str().is_empty()
-        && let Ok(own) = std::fs::read_link("/proc/self/exe")
-    {
+    let subdir = platlibdir.join(VERSION_DIR);
+    let has_library = |d: &Path| ["os.py", "os.pyc"].iter().any(|f| d.join(&subdir).join(f).is_file());
+    let running = std::fs::read_link("/proc/self/exe").unwrap_or_default();
+    let mut real_executable = resolve_links(&executable);
+    if executable.as_os_str().is_empty() {
         // A program name that leads nowhere still leaves the running file to find the library by.
-        real_dir = own.parent().map(Path::to_path_buf).unwrap_or_default();
+        real_executable = running.clone();
     }
     let mut base_executable = executable.clone();
-    let home = c.home.clone();
-    if home.is_none()
+    if c.home.is_none()
         && let Some(dir) = executable.parent()
         && let Some(venv) = venv_home(dir)
     {
@@ -566,45 +589,79 @@ fn calculate_path(c: &mut Config) {
             real
         } else {
             let name = executable.file_name().unwrap_or(OsStr::new("python3"));
-            let same = venv.join(name);
-            if same.exists() { same } else { venv.join(VERSION_DIR) }
+            [name, OsStr::new("python3"), OsStr::new(VERSION_DIR)].iter().map(|n| venv.join(n)).find(|p| p.is_file()).unwrap_or(venv.join(name))
         };
-        real_dir = resolve_links(&base_executable).parent().map(Path::to_path_buf).unwrap_or(venv);
+        real_executable = resolve_links(&base_executable);
     }
     c.base_executable = bytes(base_executable);
+    let real_dir = real_executable.parent().map(Path::to_path_buf).unwrap_or_default();
 
+    let pth = pth_file([&executable, &real_executable]);
+    let mut home = c.home.clone();
+    if let Some((dir, _)) = &pth {
+        home = Some(bytes(dir.clone()));
+    }
+    let warn = |c: &Config, what: &str| {
+        if c.pathconfig_warnings != 0 {
+            crate::errln!("Could not find platform {what}");
+        }
+    };
     let (prefix, exec_prefix) = if let Some(home) = &home {
         let mut parts = home.splitn(2, |&b| b == b':');
         let prefix = path(parts.next().unwrap_or_default());
-        let exec = parts.next().filter(|p| !p.is_empty()).map_or_else(|| prefix.clone(), path);
+        let exec = parts.next().map_or_else(|| prefix.clone(), path);
         (prefix, exec)
     } else {
-        let found = search_up(&real_dir, &platlibdir, "os.py").or_else(|| search_up(&real_dir, &platlibdir, "os.pyc"));
-        let prefix = match found {
-            Some(p) => p,
-            None => {
-                if c.pathconfig_warnings != 0 {
-                    crate::errln!("Could not find platform independent libraries <prefix>");
-                }
-                PathBuf::from("/usr/local")
+        let zip = |d: &Path| d.join(&platlibdir).join(ZIP_NAME).is_file();
+        let prefix = search_up(&real_dir, zip).or_else(|| search_up(&real_dir, has_library)).unwrap_or_else(|| {
+            warn(c, "independent libraries <prefix>");
+            PathBuf::from(PREFIX)
+        });
+        let dynload = |d: &Path| d.join(&subdir).join("lib-dynload").is_dir();
+        let exec_prefix = search_up(&real_dir, dynload).unwrap_or_else(|| {
+            if !dynload(Path::new(PREFIX)) {
+                warn(c, "dependent libraries <exec_prefix>");
             }
-        };
-        (prefix.clone(), prefix)
+            PathBuf::from(PREFIX)
+        });
+        (prefix, exec_prefix)
     };
-    let stdlib = prefix.join(&platlibdir).join(VERSION_DIR);
+    let stdlib = prefix.join(&subdir);
     let mut search: Vec<Bytes> = Vec::new();
     if let Some(pp) = &c.pythonpath_env {
-        search.extend(pp.split(|&b| b == b':').map(<[u8]>::to_vec));
+        search.extend(pp.split(|&b| b == b':').map(absolute));
     }
     search.push(bytes(prefix.join(&platlibdir).join(ZIP_NAME)));
     search.push(bytes(stdlib.clone()));
-    search.push(bytes(exec_prefix.join(&platlibdir).join(VERSION_DIR).join("lib-dynload")));
+    search.push(bytes(exec_prefix.join(&subdir).join("lib-dynload")));
     c.module_search_paths = search;
-    c.stdlib_dir = stdlib.is_dir().then(|| bytes(stdlib));
+    c.frozen_dir = if has_library(&prefix) {
+        stdlib.clone()
+    } else {
+        // The code of frozen modules belongs to the executable, wherever the library is told to be.
+        let own = running.parent().and_then(|d| search_up(d, has_library)).unwrap_or_else(|| PathBuf::from(PREFIX));
+        own.join(&subdir)
+    };
+    c.stdlib_dir = Some(bytes(stdlib));
     c.prefix = bytes(prefix.clone());
     c.base_prefix = bytes(prefix);
     c.exec_prefix = bytes(exec_prefix.clone());
     c.base_exec_prefix = bytes(exec_prefix);
+    if let Some((dir, lines)) = pth {
+        c.isolated = 1;
+        c.use_environment = 0;
+        c.site_import = 0;
+        c.safe_path = 1;
+        c.module_search_paths.clear();
+        for line in lines {
+            match line.split('#').next().unwrap_or_default().trim() {
+                "" => {}
+                "import site" => c.site_import = 1,
+                l if l.starts_with("import ") => crate::errln!("unsupported 'import' line in ._pth file"),
+                l => c.module_search_paths.push(crate::fileutils::normpath(dir.join(l).as_os_str().as_bytes())),
+            }
+        }
+    }
 }
 
 /// What `sys.path[0]` becomes for a command line: `None` when nothing is to be added.

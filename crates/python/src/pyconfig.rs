@@ -484,7 +484,7 @@ pub unsafe extern "C" fn Py_InitializeFromConfig(c: *const PyConfig) -> PyStatus
         match to_config(c) {
             Ok(r) => match crate::pylifecycle::initialize(r) {
                 Ok(()) => OK,
-                Err(msg) => status_of(ConfigError::Fatal("Py_InitializeFromConfig", msg)),
+                Err(e) => status_of(e),
             },
             Err(e) => status_of(e),
         }

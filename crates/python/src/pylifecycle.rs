@@ -1,6 +1,7 @@
 //! Start and end of the interpreter, fatal errors.
 
-use crate::initconfig::Config;
+use crate::fileutils::c_path;
+use crate::initconfig::{Config, ConfigError};
 use crate::pystate::*;
 use crate::sysmodule::{get_optional_attr, set_attr};
 use crate::util::*;
@@ -27,8 +28,13 @@ unsafe extern "C" {
 
 // ---- initialisation
 
-/// Starts the interpreter; the text of what failed.
-pub fn initialize(config: Config) -> Result<(), String> {
+/// Names what fails when `r` is an error: the function and the text that the report of the fatal error shows.
+fn stage<T>(func: &'static str, msg: &'static str, r: PyResult<T>) -> Result<T, ConfigError> {
+    r.map_err(|_| ConfigError::Fatal(func, msg.into()))
+}
+
+/// Starts the interpreter. What failed in Python code is set as the exception.
+pub fn initialize(config: Config) -> Result<(), ConfigError> {
     if INITIALIZED.load(Acquire) {
         return Ok(());
     }
@@ -37,7 +43,7 @@ pub fn initialize(config: Config) -> Result<(), String> {
     // SAFETY: once, before any other thread runs.
     unsafe {
         if !taipan_objects::pyhash::init_hash_secret(seed) {
-            return Err("failed to get random numbers to initialize Python".into());
+            return Err(ConfigError::Fatal("_Py_HashRandomization_Init", "failed to get random numbers to initialize Python".into()));
         }
         crate::pydebug::set_flags(&config);
         crate::codeobject::CODE_DEBUG_RANGES.store(config.code_debug_ranges != 0, Relaxed);
@@ -48,29 +54,9 @@ pub fn initialize(config: Config) -> Result<(), String> {
         (*ip).main_tstate = ts;
         bind_tstate(ts);
         crate::ceval_gil::attach(ts);
-        let r = initialize_core().and_then(|()| {
-            CORE_INITIALIZED.store(true, Release);
-            initialize_main()
-        });
-        if r.is_err() {
-            return Err(describe_failure());
-        }
-    }
-    INITIALIZED.store(true, Release);
-    Ok(())
-}
-
-/// The exception that stopped the start, printed, and a short text.
-fn describe_failure() -> String {
-    // SAFETY: [EXC]
-    unsafe {
-        let exc = Owned::from_owned_or_opt(PyErr_GetRaisedException());
-        let Some(exc) = exc else { return "initialization failed".into() };
-        let shown = Owned::from_owned_or_opt(PyObject_Str(exc.as_ptr())).map_or_else(String::new, |s| lossy(s.as_ptr()));
-        PyErr_Clear();
-        let text = format!("{}: {}", type_name(exc.as_ptr()), shown);
-        PyErr_SetRaisedException(exc.into_raw());
-        text
+        stage("pycore_interp_init", "failed to initialize importlib", initialize_core())?;
+        CORE_INITIALIZED.store(true, Release);
+        initialize_main()
     }
 }
 
@@ -126,44 +112,147 @@ fn runtime_types() -> Vec<*mut PyTypeObject> {
 }
 
 /// Files, encodings, signals, standard streams, `__main__`, warnings, `site`.
-fn initialize_main() -> PyResult<()> {
+fn initialize_main() -> Result<(), ConfigError> {
     // SAFETY: [GIL]
     unsafe {
-        crate::sysmodule_info::update_config()?;
-        crate::import::init_external()?;
-        crate::import::init_zipimport()?;
-        crate::codecs::init()?;
         let ip = interp();
-        crate::signals::init_signals(ip.config.install_signal_handlers != 0)?;
-        init_sys_streams()?;
-        let io = import(c"io")?;
-        let open = getattr(io.as_ptr(), intern!("open"))?;
-        dict_set(ip.builtins, intern!("open"), open.as_ptr())?;
-        add_main_module()?;
+        stage("init_interp_main", "failed to update the Python config", (|| {
+            if ip.config.filesystem_encoding == "ascii" {
+                set_fs_codec("ascii")?;
+            }
+            crate::sysmodule_info::update_config()
+        })())?;
+        let external = crate::import::init_external().and_then(|()| crate::import::init_zipimport());
+        stage("init_importlib_external", "external importer setup failed", external)?;
+        let encodings = crate::codecs::init().and_then(|()| settle_filesystem_encoding());
+        if encodings.is_err() {
+            dump_path_config();
+        }
+        stage("init_fs_encoding", "failed to get the Python codec of the filesystem encoding", encodings)?;
+        let signals = crate::signals::init_signals(ip.config.install_signal_handlers != 0);
+        stage("init_interp_main", "can't initialize signals", signals)?;
+        let stdio = codec_name(&ip.config.stdio_encoding).map(|name| ip.config.stdio_encoding = name);
+        stage("init_stdio_encoding", "failed to get the Python codec name of the stdio encoding", stdio)?;
+        stage("init_sys_streams", "can't initialize sys standard streams", init_sys_streams())?;
+        stage("init_set_builtins_open", "can't initialize io.open", (|| {
+            let io = import(c"io")?;
+            let open = getattr(io.as_ptr(), intern!("open"))?;
+            dict_set(ip.builtins, intern!("open"), open.as_ptr())
+        })())?;
+        stage("add_main_module", "can't make the __main__ module", add_main_module())?;
         if ip.config.tracemalloc > 0 {
-            crate::tracemalloc::start(ip.config.tracemalloc)?;
+            stage("init_tracemalloc", "can't start tracemalloc", crate::tracemalloc::start(ip.config.tracemalloc))?;
         }
         if ip.config.faulthandler != 0
             && let Ok(m) = import(c"faulthandler")
         {
-            let name = new_str("enable")?;
-            call_method(m.as_ptr(), name.as_ptr(), &[])?;
+            stage("init_interp_main", "can't enable the fault handler", (|| {
+                let name = new_str("enable")?;
+                call_method(m.as_ptr(), name.as_ptr(), &[])
+            })())?;
         }
         PyErr_Clear();
-        if let Some(w) = get_optional_attr(intern!("warnoptions"))?
-            && PyList_Check(w.as_ptr()) != 0
-            && PyList_GET_SIZE(w.as_ptr()) > 0
-            && import(c"warnings").is_err()
-        {
+        let has_warnoptions = matches!(get_optional_attr(intern!("warnoptions")),
+            Ok(Some(w)) if PyList_Check(w.as_ptr()) != 0 && PyList_GET_SIZE(w.as_ptr()) > 0);
+        if has_warnoptions && import(c"warnings").is_err() {
             crate::pythonrun::write_err("'import warnings' failed; traceback:\n");
             crate::pythonrun::PyErr_PrintEx(0);
         }
         ip.ready = true;
+        INITIALIZED.store(true, Release);
         if ip.config.site_import != 0 {
-            import(c"site")?;
+            stage("init_import_site", "Failed to import the site module", import(c"site"))?;
         }
         Ok(())
     }
+}
+
+/// Tells on standard error what is known of paths, when the library can't be found by it.
+fn dump_path_config() {
+    use core::fmt::Write;
+    // SAFETY: [GIL]
+    with_saved_exception(|| unsafe {
+        let c = &interp().config;
+        let quoted = |b: &[u8]| match fs_decode(b).and_then(|s| own(PyObject_ASCII(s.as_ptr()))) {
+            Ok(s) => lossy(s.as_ptr()),
+            Err(e) => {
+                e.clear();
+                "???".into()
+            }
+        };
+        let optional = |b: &Option<Vec<u8>>| b.as_ref().map_or("(not set)".to_string(), |b| quoted(b));
+        let mut t = String::from("Python path configuration:\n");
+        for (name, value) in [("PYTHONHOME", &c.home), ("PYTHONPATH", &c.pythonpath_env), ("program name", &Some(c.program_name.clone()))] {
+            let _ = writeln!(t, "  {name} = {}", optional(value));
+        }
+        for (name, value) in [
+            ("isolated", c.isolated),
+            ("environment", c.use_environment),
+            ("user site", c.user_site_directory),
+            ("safe_path", c.safe_path),
+            ("import site", c.site_import),
+            ("is in build tree", 0),
+        ] {
+            let _ = writeln!(t, "  {name} = {value}");
+        }
+        for (name, value) in [("stdlib dir", &c.stdlib_dir), ("sys.path[0]", &c.sys_path_0)] {
+            let _ = writeln!(t, "  {name} = {}", optional(value));
+        }
+        for (name, value) in [
+            ("_base_executable", &c.base_executable),
+            ("base_prefix", &c.base_prefix),
+            ("base_exec_prefix", &c.base_exec_prefix),
+            ("platlibdir", &c.platlibdir),
+            ("executable", &c.executable),
+            ("prefix", &c.prefix),
+            ("exec_prefix", &c.exec_prefix),
+        ] {
+            let _ = writeln!(t, "  sys.{name} = {}", quoted(value));
+        }
+        t.push_str("  sys.path = [\n");
+        for p in &c.module_search_paths {
+            let _ = writeln!(t, "    {},", quoted(p));
+        }
+        t.push_str("  ]\n");
+        crate::pythonrun::write_err(&t);
+    })
+}
+
+/// The name that a codec has itself, for any of its aliases.
+fn codec_name(encoding: &str) -> PyResult<String> {
+    if matches!(encoding, "utf-8" | "ascii") {
+        return Ok(encoding.into());
+    }
+    let name = c_path(encoding.as_bytes())?;
+    // SAFETY: [GIL] a NUL-terminated name.
+    unsafe {
+        let info = own(crate::codecs::_PyCodec_Lookup(name.as_ptr()))?;
+        let name = getattr(info.as_ptr(), intern!("name"))?;
+        Ok(lossy(name.as_ptr()))
+    }
+}
+
+/// Replaces what the locale calls its encoding by the name of the codec.
+fn settle_filesystem_encoding() -> PyResult<()> {
+    let c = &mut interp().config;
+    let name = codec_name(&c.filesystem_encoding)?;
+    let late = !matches!(name.as_str(), "utf-8" | "ascii");
+    c.filesystem_encoding = name.clone();
+    if late {
+        // Only now is there a codec for the names that came from outside.
+        set_fs_codec(&name)?;
+        crate::sysmodule_info::update_config()?;
+    }
+    Ok(())
+}
+
+/// From here on file names have this encoding.
+fn set_fs_codec(name: &str) -> PyResult<()> {
+    let name = c_path(name.as_bytes())?;
+    let errors = c_path(interp().config.filesystem_errors.as_bytes())?;
+    // SAFETY: [GIL]
+    unsafe { taipan_objects::unicode_codecs::fs::set_fs_codec(&name, &errors) };
+    Ok(())
 }
 
 fn add_main_module() -> PyResult<()> {
@@ -253,8 +342,8 @@ pub unsafe extern "C" fn Py_InitializeEx(install_sigs: c_int) {
     }
     let mut c = crate::initconfig::default_config();
     c.install_signal_handlers = install_sigs;
-    if let Err(msg) = initialize(c) {
-        config_error("Py_InitializeEx", &msg);
+    if let Err(e) = initialize(c) {
+        start_error(&e);
     }
 }
 
@@ -405,6 +494,7 @@ fn finalize_modules() {
         drop(modules);
         restore_dict(ip.builtins, ip.builtins_copy);
         _PyGC_CollectNoFail(current_tstate());
+        report_uncollectable();
         for (name, w) in weak.iter().rev() {
             let mut m = null_mut();
             if PyWeakref_GetRef(w.as_ptr(), &mut m) <= 0 {
@@ -428,6 +518,35 @@ fn finalize_modules() {
         _PyModule_ClearDict(ip.sysdict);
         _PyModule_ClearDict(ip.builtins);
         _PyGC_CollectNoFail(current_tstate());
+    }
+}
+
+/// Warns of what the collector could not free.
+fn report_uncollectable() {
+    const DEBUG_UNCOLLECTABLE: c_int = 4;
+    const DEBUG_SAVEALL: c_int = 32;
+    // SAFETY: [GIL]
+    unsafe {
+        let (debug, garbage) = {
+            let gc = &raw const taipan_objects::gc::GC;
+            ((*gc).debug, (*gc).garbage)
+        };
+        if debug & DEBUG_SAVEALL != 0 || garbage.is_null() || PyList_GET_SIZE(garbage) == 0 {
+            return;
+        }
+        let advice = if debug & DEBUG_UNCOLLECTABLE != 0 { "" } else { "; use gc.set_debug(gc.DEBUG_UNCOLLECTABLE) to list them" };
+        let r: PyResult<()> = (|| {
+            let text = format!("gc: {} uncollectable objects at shutdown{advice}", PyList_GET_SIZE(garbage));
+            let (text, gc) = (new_str(&text)?, new_str("gc")?);
+            check_status(PyErr_WarnExplicitObject(PyExc_ResourceWarning, text.as_ptr(), gc.as_ptr(), 0, gc.as_ptr(), null_mut()))
+        })();
+        ignore(r);
+        if debug & DEBUG_UNCOLLECTABLE != 0 {
+            match own(PyObject_Repr(garbage)) {
+                Ok(s) => crate::pythonrun::write_err(&format!("      {}\n", lossy(s.as_ptr()))),
+                Err(_) => crate::errors::write_unraisable_text("Exception ignored during finalization"),
+            }
+        }
     }
 }
 
@@ -580,10 +699,14 @@ fn fatal_report(func: Option<&str>, msg: &str, dump: bool) {
             puts(2, b" (most recent call first):\n  <no Python frame>\n");
             return;
         }
-        let has_exception = !ts.is_null() && !(*ts).current_exception.is_null() && INITIALIZED.load(Relaxed);
-        if has_exception && dump {
+        let mut shown = false;
+        if dump && !ts.is_null() && CORE_INITIALIZED.load(Relaxed) && !(*ts).current_exception.is_null() {
+            let tb = PyException_GetTraceback((*ts).current_exception);
+            shown = !tb.is_null();
+            Py_XDECREF(tb);
             crate::pythonrun::PyErr_PrintEx(0);
-        } else {
+        }
+        if !shown {
             puts(2, b"\n");
             crate::traceback::_Py_DumpTracebackThreads(2, interp, own);
         }
@@ -618,14 +741,16 @@ pub unsafe extern "C" fn _Py_FatalRefcountErrorFunc(func: *const c_char, msg: *c
 }
 
 /// A start that failed: the report, and exit code 1.
+pub fn start_error(error: &ConfigError) -> ! {
+    let ConfigError::Fatal(func, msg) = error;
+    config_error(func, msg)
+}
+
+/// A start that failed: the report, and exit code 1.
 pub fn config_error(func: &str, msg: &str) -> ! {
     // SAFETY: [GIL] where there is a thread state.
     unsafe {
         fatal_report(Some(func), msg, true);
-        let ts = current_tstate();
-        if !ts.is_null() && !(*ts).current_exception.is_null() && CORE_INITIALIZED.load(Relaxed) {
-            crate::pythonrun::PyErr_PrintEx(0);
-        }
         libc::fflush(stderr);
         libc::_exit(1)
     }

@@ -14,10 +14,10 @@ use taipan_abi::*;
 pub fn run_main(config: Result<Config, ConfigError>) -> c_int {
     let config = match config {
         Ok(c) => c,
-        Err(ConfigError::Fatal(func, msg)) => crate::pylifecycle::config_error(func, &msg),
+        Err(e) => crate::pylifecycle::start_error(&e),
     };
-    if let Err(msg) = crate::pylifecycle::initialize(config) {
-        crate::pylifecycle::config_error("init", &msg);
+    if let Err(e) = crate::pylifecycle::initialize(config) {
+        crate::pylifecycle::start_error(&e);
     }
     run_initialized()
 }
@@ -132,6 +132,9 @@ fn prepare_and_run(config: &Config) -> PyResult<c_int> {
             _ => None,
         };
         if let Some(p) = path0 {
+            if importer_path.is_none() {
+                taipan_objects::moduleobject::set_sys_path_0(&lossy(p.as_ptr()));
+            }
             let Some(path) = get_optional_attr(intern!("path"))? else {
                 bail!(PyExc_RuntimeError, "unable to get sys.path");
             };

@@ -2,7 +2,7 @@
 
 use crate::ceval_gil::{Gil, PendingCalls, attach, detach, fatal_gil_released};
 use crate::util::*;
-use core::ffi::{c_char, c_int, c_long, c_ulong, c_void};
+use core::ffi::{c_char, c_int, c_long, c_ulong};
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU64, AtomicUsize, Ordering::*};
 use std::cell::Cell;

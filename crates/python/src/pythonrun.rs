@@ -643,7 +643,7 @@ pub unsafe fn run_simple_file_data(data: &[u8], filename: *mut PyObject, seekabl
             PyErr_Print();
             return false;
         };
-        let d = Owned::from_borrowed(PyModule_GetDict(m.as_ptr()));
+        let mut d = Owned::from_borrowed(PyModule_GetDict(m.as_ptr()));
         let mut set_file = false;
         let r = (|| {
             if !flag(PyDict_Contains(d.as_ptr(), intern!("__file__")))? {
@@ -669,8 +669,17 @@ pub unsafe fn run_simple_file_data(data: &[u8], filename: *mut PyObject, seekabl
         let ok = match r {
             Ok(_) => true,
             Err(_) => {
+                // Printing may be the end of the process: nothing here may keep what the script made.
                 drop(m);
+                d = none();
                 PyErr_Print();
+                match main_module() {
+                    Ok(m) => d = Owned::from_borrowed(PyModule_GetDict(m.as_ptr())),
+                    Err(e) => {
+                        e.clear();
+                        set_file = false;
+                    }
+                }
                 false
             }
         };
@@ -820,6 +829,10 @@ impl LineReader for PromptReader {
         unsafe {
             let c = std::ffi::CString::new(prompt.clone()).unwrap_or_default();
             let p = PyOS_Readline(self.fp, stdout, c.as_ptr());
+            if p.is_null() || *p == 0 {
+                // The prompt waits for nothing any more: what is printed next starts on its own line.
+                write_err("\n");
+            }
             if p.is_null() {
                 if err_occurred() && PyErr_ExceptionMatches(PyExc_KeyboardInterrupt) == 0 {
                     return Line::Failed;
@@ -828,6 +841,16 @@ impl LineReader for PromptReader {
             }
             let mut line = CStr::from_ptr(p).to_bytes().to_vec();
             PyMem_Free(p.cast());
+            if line.last().is_some_and(|&b| b != b'\n') {
+                // The input ends in this line, which is known only after another attempt to read.
+                let c = std::ffi::CString::new(self.more.clone()).unwrap_or_default();
+                let p = PyOS_Readline(self.fp, stdout, c.as_ptr());
+                if !p.is_null() {
+                    line.extend_from_slice(CStr::from_ptr(p).to_bytes());
+                    PyMem_Free(p.cast());
+                }
+                write_err("\n");
+            }
             if let Some(enc) = &self.encoding
                 && !line.is_ascii()
             {

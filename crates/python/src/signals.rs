@@ -264,7 +264,7 @@ pub fn init_signals(install: bool) -> PyResult<()> {
             let sigint = &HANDLERS[libc::SIGINT as usize];
             if is_int(sigint.load(Relaxed), 0) {
                 Py_XDECREF(sigint.swap(handler.into_raw(), AcqRel));
-                PyOS_setsig(libc::SIGINT, signal_handler as usize);
+                PyOS_setsig(libc::SIGINT, signal_handler as *const () as usize);
             }
         }
         Ok(())
@@ -309,7 +309,7 @@ fn signal_signal(_: (), signalnum: i32, handler: Borrowed<'_>) -> PyResult<Owned
         }
         signum_ok(signalnum)?;
         let c_handler = if PyCallable_Check(handler.ob()) != 0 {
-            signal_handler as usize
+            signal_handler as *const () as usize
         } else {
             let as_int = |v| flag(PyObject_RichCompareBool(handler.ob(), new_int(v)?.as_ptr(), Py_EQ));
             if as_int(1)? {

@@ -837,7 +837,28 @@ fn sys_clear_internal_caches(_: ()) -> PyResult<()> {
 }
 
 fn sys_debugmallocstats(_: ()) -> PyResult<()> {
-    bail!(PyExc_NotImplementedError, "sys._debugmallocstats: the allocator keeps no statistics");
+    crate::err!("{}", malloc_stats());
+    Ok(())
+}
+
+/// What the allocator and the free lists hold, as text.
+fn malloc_stats() -> String {
+    let dicts = taipan_objects::dictobject::free_dicts();
+    let size = size_of::<taipan_abi::PyDictObject>();
+    let blocks = taipan_objects::obmalloc::allocated_blocks();
+    let (limit, classes) = taipan_objects::obmalloc::SIZE_CLASSES;
+    format!("Small block threshold = {limit}, in {classes} size classes.\n{blocks:>16} blocks in use\n{dicts:>16} free PyDictObjects * {size} bytes each = {}\n", dicts * size)
+}
+
+/// Prints what the allocator and the free lists hold; whether anything was printed.
+///
+/// # Safety
+/// `out` is an open stream.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyObject_DebugMallocStats(out: *mut libc::FILE) -> c_int {
+    let text = malloc_stats();
+    // SAFETY: [ARGS]
+    unsafe { (libc::fwrite(text.as_ptr().cast(), 1, text.len(), out) > 0) as c_int }
 }
 
 fn sys_get_cpu_count_config(_: ()) -> PyResult<i32> {

@@ -48,6 +48,12 @@ const MAXFREELIST: usize = 80;
 static mut FREE_DICTS: [*mut PyDictObject; MAXFREELIST] = [null_mut(); MAXFREELIST];
 static mut NUM_FREE_DICTS: usize = 0;
 
+/// How many dicts wait in the free list.
+pub fn free_dicts() -> usize {
+    // SAFETY: [GIL] a plain load.
+    unsafe { NUM_FREE_DICTS }
+}
+
 /// Whether the collector would ever track `op`: not an object without references, nor an untracked tuple.
 ///
 /// # Safety

@@ -11,7 +11,7 @@ use core::ffi::{c_char, c_int};
 use core::sync::atomic::{AtomicBool, Ordering};
 
 /// Levels of native recursion that an interpreter loop counts for.
-const EVAL_C_STACK_UNITS: c_int = 3;
+const EVAL_C_STACK_UNITS: c_int = 2;
 
 /// Whether some interpreter has a PEP 523 hook: then no call may bypass it.
 pub static EVAL_FRAME_HOOK: AtomicBool = AtomicBool::new(false);

@@ -303,21 +303,29 @@ pub fn allow_threads<R>(f: impl FnOnce() -> R) -> R {
 
 // ---- pending calls
 
-/// Most calls that wait at a time.
-const MAXPENDINGCALLS: usize = 32;
+/// Most calls that wait for any thread, and for the main thread.
+const MAXPENDINGCALLS: usize = 300;
+const MAXPENDINGCALLS_MAIN: usize = 32;
+/// Most calls that a thread makes for the others at a time.
+const MAXPENDINGCALLSLOOP: usize = 100;
+/// Flags of [`_PyEval_AddPendingCall`].
+const PENDING_MAINTHREADONLY: c_int = 1;
+const PENDING_RAWFREE: c_int = 2;
 
-/// A queue of calls that the main thread makes at its next check.
+type PendingFn = unsafe extern "C" fn(*mut c_void) -> c_int;
+type Queue = Mutex<std::collections::VecDeque<(PendingFn, usize, c_int)>>;
+
+/// Calls that a thread makes at its next check: any thread, or only the main one.
 pub struct PendingCalls {
-    queue: Mutex<std::collections::VecDeque<(PendingFn, usize)>>,
+    any: Queue,
+    main: Queue,
     busy: AtomicBool,
 }
 
-type PendingFn = unsafe extern "C" fn(*mut c_void) -> c_int;
-
 impl PendingCalls {
-    /// An empty queue.
+    /// Empty queues.
     pub const fn new() -> Self {
-        PendingCalls { queue: Mutex::new(std::collections::VecDeque::new()), busy: AtomicBool::new(false) }
+        PendingCalls { any: Mutex::new(std::collections::VecDeque::new()), main: Mutex::new(std::collections::VecDeque::new()), busy: AtomicBool::new(false) }
     }
     /// Forgets all, after fork.
     ///
@@ -334,51 +342,70 @@ impl Default for PendingCalls {
     }
 }
 
-fn add_pending(ip: *mut InterpreterState, func: PendingFn, arg: *mut c_void) -> c_int {
+fn queued(q: &Queue) -> std::sync::MutexGuard<'_, std::collections::VecDeque<(PendingFn, usize, c_int)>> {
+    q.lock().unwrap_or_else(|e| e.into_inner())
+}
+
+fn add_pending(ip: *mut InterpreterState, func: PendingFn, arg: *mut c_void, flags: c_int) -> c_int {
     // SAFETY: [ARGS] the interpreter lives as long as the process.
     unsafe {
+        let only_main = flags & PENDING_MAINTHREADONLY != 0;
         {
-            let pending = &(*ip).pending;
-            let mut q = pending.queue.lock().unwrap_or_else(|e| e.into_inner());
-            if q.len() >= MAXPENDINGCALLS {
+            let (q, max) = if only_main { (&(*ip).pending.main, MAXPENDINGCALLS_MAIN) } else { (&(*ip).pending.any, MAXPENDINGCALLS) };
+            let mut q = queued(q);
+            if q.len() >= max {
                 return -1;
             }
-            q.push_back((func, arg as usize));
+            q.push_back((func, arg as usize, flags));
         }
-        let main = (*ip).main_tstate;
-        if !main.is_null() {
-            _Py_set_eval_breaker_bit(main, _PY_CALLS_TO_DO_BIT);
+        if !only_main {
+            set_eval_breaker_bit_all(ip, _PY_CALLS_TO_DO_BIT);
+        } else if !(*ip).main_tstate.is_null() {
+            _Py_set_eval_breaker_bit((*ip).main_tstate, _PY_CALLS_TO_DO_BIT);
         }
         0
     }
+}
+
+/// Makes up to `most` calls of a queue.
+unsafe fn drain(q: &Queue, most: usize) -> PyResult<()> {
+    for _ in 0..most {
+        let next = queued(q).pop_front();
+        let Some((func, arg, flags)) = next else { break };
+        // SAFETY: [GIL] by whom it was queued.
+        let status = unsafe { func(arg as *mut c_void) };
+        if flags & PENDING_RAWFREE != 0 {
+            // SAFETY: [OWN] handed over with the call.
+            unsafe { PyMem_RawFree(arg as *mut c_void) };
+        }
+        if status != 0 {
+            // SAFETY: [EXC]
+            return Err(unsafe { Raised::assume() });
+        }
+    }
+    Ok(())
 }
 
 fn make_pending(tstate: *mut PyThreadState) -> PyResult<()> {
     // SAFETY: [GIL]
     unsafe {
         let ip = as_interp((*tstate).interp);
-        if !crate::pystate::is_main_thread() {
-            return Ok(());
-        }
+        let is_main = crate::pystate::is_main_thread();
         let pending = &(*ip).pending;
+        _Py_unset_eval_breaker_bit(tstate, _PY_CALLS_TO_DO_BIT);
         if pending.busy.swap(true, AcqRel) {
+            // A call made now, or another thread, is at it; it looks whether something is left.
             return Ok(());
         }
-        _Py_unset_eval_breaker_bit(tstate, _PY_CALLS_TO_DO_BIT);
-        let mut left = MAXPENDINGCALLS;
-        let mut result = Ok(());
-        while left > 0 {
-            left -= 1;
-            let next = pending.queue.lock().unwrap_or_else(|e| e.into_inner()).pop_front();
-            let Some((func, arg)) = next else { break };
-            if func(arg as *mut c_void) != 0 {
-                result = Err(Raised::assume());
-                break;
-            }
+        let mut result = drain(&pending.any, MAXPENDINGCALLSLOOP);
+        if is_main && result.is_ok() {
+            result = drain(&pending.main, MAXPENDINGCALLS_MAIN);
         }
         pending.busy.store(false, Release);
-        if !pending.queue.lock().unwrap_or_else(|e| e.into_inner()).is_empty() {
-            _Py_set_eval_breaker_bit(tstate, _PY_CALLS_TO_DO_BIT);
+        if !queued(&pending.any).is_empty() {
+            set_eval_breaker_bit_all(ip, _PY_CALLS_TO_DO_BIT);
+        } else if !queued(&pending.main).is_empty() && !(*ip).main_tstate.is_null() {
+            _Py_set_eval_breaker_bit((*ip).main_tstate, _PY_CALLS_TO_DO_BIT);
         }
         result
     }
@@ -430,13 +457,13 @@ pub unsafe extern "C" fn _Py_HandlePending(tstate: *mut PyThreadState) -> c_int 
 /// Queues `func(arg)` for the main thread; -1 when the queue is full. Callable without the GIL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn Py_AddPendingCall(func: PendingFn, arg: *mut c_void) -> c_int {
-    add_pending(crate::pystate::main_interp(), func, arg)
+    add_pending(crate::pystate::main_interp(), func, arg, PENDING_MAINTHREADONLY)
 }
 
-/// As [`Py_AddPendingCall`] for a given interpreter.
+/// Queues `func(arg)` for any thread of an interpreter, or as the flags say; -1 when the queue is full.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_AddPendingCall(ip: *mut PyInterpreterState, func: PendingFn, arg: *mut c_void, _flags: c_int) -> c_int {
-    add_pending(as_interp(ip), func, arg)
+pub unsafe extern "C" fn _PyEval_AddPendingCall(ip: *mut PyInterpreterState, func: PendingFn, arg: *mut c_void, flags: c_int) -> c_int {
+    add_pending(as_interp(ip), func, arg, flags)
 }
 
 /// Delivers signals and makes the calls that wait, when called by the main thread.

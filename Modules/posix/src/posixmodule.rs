@@ -168,6 +168,10 @@ fn os_pathconf(module: Borrowed<'_>, path: Path<ALLOW_FD>, name: Borrowed<'_>) -
     // SAFETY: live; plain query.
     unsafe {
         let n = conv_confname(module, name, intern!("pathconf_names"))?;
+        if path.is_none() {
+            // The descriptor -1 looks like a missing path, which the C library does not survive.
+            return Err(posix_error_from(libc::EBADF));
+        }
         set_errno(0);
         let r = if path.fd != -1 { libc::fpathconf(path.fd, n) } else { libc::pathconf(path.as_ptr(), n) };
         if r == -1 && errno() != 0 {

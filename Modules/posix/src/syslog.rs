@@ -105,7 +105,7 @@ fn syslog_log_mask(_: (), pri: i64) -> PyResult<i64> {
     Ok(1i32.wrapping_shl(pri as u32) as i64)
 }
 fn syslog_log_upto(_: (), pri: i64) -> PyResult<i64> {
-    Ok(1i32.wrapping_shl(pri as u32 + 1).wrapping_sub(1) as i64)
+    Ok(1i32.wrapping_shl((pri as u32).wrapping_add(1)).wrapping_sub(1) as i64)
 }
 
 methods! {

@@ -23,8 +23,6 @@ pub struct Buffered {
     readable: bool,
     writable: bool,
     finalizing: bool,
-    /// The raw stream is an exact FileIO and we an exact reader or writer: its position is only ours.
-    fast_closed_checks: bool,
     /// Absolute position of the raw stream, -1 unknown.
     abs_pos: i64,
     buffer: *mut Vec<u8>,
@@ -34,7 +32,7 @@ pub struct Buffered {
     write_pos: i64,
     write_end: i64,
     buffer_size: isize,
-    /// Thread that is inside an operation, 0 for none; and how often it entered.
+    /// Thread that is inside an operation, 0 for none.
     owner: usize,
 }
 type B<'a> = Borrowed<'a, Buffered>;
@@ -974,7 +972,6 @@ unsafe fn init_common(b: B<'_>, raw: Borrowed<'_>, buffer_size: isize, readable:
         (*s).raw_pos = 0;
         (*s).owner = 0;
         (*s).finalizing = false;
-        (*s).fast_closed_checks = false;
         if let Err(e) = raw_tell(b) {
             // Not every stream has a position.
             if !e.matches(PyExc_Exception) {

@@ -2,7 +2,7 @@
 
 use crate::netdb::setipaddr;
 use crate::sock::SockObject;
-use crate::support::*;
+use taipan_clinic::support::*;
 use core::ffi::{CStr, c_char, c_int, c_long, c_uchar, c_uint, c_ulong, c_ulonglong, c_ushort};
 use core::mem::{offset_of, zeroed};
 use core::ptr::{null, null_mut};

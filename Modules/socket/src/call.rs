@@ -1,7 +1,7 @@
 //! Calling the system for a socket: without the GIL, with the socket's timeout, again after a signal (PEP 475).
 
 use crate::sock::SockObject;
-use crate::support::*;
+use taipan_clinic::support::*;
 use core::ffi::c_int;
 use taipan_abi::*;
 use taipan_python::pytime::{Round, divide, monotonic};

@@ -9,4 +9,3 @@ pub mod message;
 pub mod module;
 pub mod netdb;
 pub mod sock;
-pub mod support;

@@ -3,7 +3,7 @@
 use crate::address::{Address, getsockaddrarg};
 use crate::call::sock_call;
 use crate::sock::S;
-use crate::support::*;
+use taipan_clinic::support::*;
 use core::ffi::{c_int, c_uint};
 use core::mem::zeroed;
 use core::ptr::null_mut;

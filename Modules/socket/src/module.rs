@@ -3,7 +3,7 @@
 use crate::constants::CONSTANTS;
 use crate::netdb::{GAIERROR, HERROR, METHODS};
 use crate::sock::make_type;
-use crate::support::*;
+use taipan_clinic::support::*;
 use core::ptr::null_mut;
 use taipan_abi::*;
 use taipan_clinic::module;

@@ -1,7 +1,7 @@
 //! Names and numbers: hosts, services, protocols, interfaces, and addresses as text.
 
 use crate::address::{Address, inet_ntop, inet_pton, ip_text, makesockaddr};
-use crate::support::*;
+use taipan_clinic::support::*;
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::mem::zeroed;
 use core::ptr::{null, null_mut};

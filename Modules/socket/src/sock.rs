@@ -2,7 +2,7 @@
 
 use crate::address::{Address, getsockaddrarg};
 use crate::call::{Failure, sock_call, sock_call_ex};
-use crate::support::*;
+use taipan_clinic::support::*;
 use core::ffi::{c_int, c_uint, c_void};
 use core::ptr::null_mut;
 use libc::socklen_t;

@@ -5,6 +5,5 @@
 
 pub mod multiprocessing;
 pub mod queue;
-pub mod support;
 pub mod tracemalloc;
 pub mod uuid;

@@ -1,6 +1,6 @@
 //! The `_multiprocessing` module: semaphores with names, which processes share.
 
-use crate::support::*;
+use taipan_clinic::support::*;
 use core::ffi::{CStr, c_int};
 use core::mem::offset_of;
 use core::ptr::null_mut;

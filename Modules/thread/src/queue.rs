@@ -1,6 +1,6 @@
 //! The `_queue` module: a queue without bound whose `put` can be called from a destructor or a signal handler.
 
-use crate::support::*;
+use taipan_clinic::support::*;
 use core::ffi::{c_int, c_void};
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicU32, Ordering::*};

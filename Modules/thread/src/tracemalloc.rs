@@ -1,6 +1,6 @@
 //! The `_tracemalloc` module: where the memory in use was allocated.
 
-use crate::support::*;
+use taipan_clinic::support::*;
 use taipan_abi::*;
 use taipan_clinic::{methods, module};
 use taipan_python::tracemalloc;

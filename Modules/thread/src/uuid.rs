@@ -1,6 +1,6 @@
 //! The `_uuid` module: identifiers made of the time and this machine's network address (RFC 9562, version 1).
 
-use crate::support::*;
+use taipan_clinic::support::*;
 use taipan_abi::*;
 use taipan_clinic::module::add_int;
 use taipan_clinic::{methods, module};

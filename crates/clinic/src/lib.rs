@@ -31,6 +31,7 @@ pub mod getset;
 pub mod invoke;
 pub mod module;
 pub mod signature;
+pub mod support;
 
 pub use bind::bind;
 pub use from_arg::{Args, Bytes, BufferView, Char, FromArg, Kwargs, Str, Tuple, Dict, TypeArg, OrNone};

@@ -1,4 +1,4 @@
-//! Small helpers of these modules.
+//! Small helpers that native modules share: making values, calling, auditing, system errors.
 
 use core::ffi::{CStr, c_char, c_int};
 use core::ptr::null_mut;
@@ -74,7 +74,13 @@ pub unsafe fn audit(event: &CStr, args: &[*mut PyObject]) -> PyResult<()> {
 
 /// Runs `f` without the GIL.
 pub fn without_gil<R>(f: impl FnOnce() -> R) -> R {
-    taipan_python::ceval_gil::allow_threads(f)
+    // SAFETY: [GIL] held on entry; `f` uses no Python object.
+    unsafe {
+        let ts = PyEval_SaveThread();
+        let r = f();
+        PyEval_RestoreThread(ts);
+        r
+    }
 }
 
 /// The error number of the last system call.

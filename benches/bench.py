@@ -16,14 +16,23 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 DEFAULT = """nbody fannkuch richards deltablue chaos float spectral_norm raytrace go hexiom pyflate scimark json_dumps
 json_loads regex_v8 regex_compile pickle logging deepcopy generators coroutines comprehensions gc_traversal""".split()
+# Programs that hold several benchmarks, and which of them are run.
+CHOICES = {"pickle": ["pickle", "pickle_dict", "pickle_list", "unpickle", "unpickle_list"]}
 
 
 def run(python, program, folder, timeout):
+    results = {}
+    for choice in CHOICES.get(program, [None]):
+        results.update(run_one(python, program, [choice] if choice else [], folder, timeout))
+    return results
+
+
+def run_one(python, program, arguments, folder, timeout):
     path = os.path.join(folder, "bm_" + program)
     env = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
     env["PYTHONPATH"] = os.path.join(HERE, "shim")
     try:
-        done = subprocess.run([python, "run_benchmark.py"], cwd=path, env=env, capture_output=True, text=True, timeout=timeout)
+        done = subprocess.run([python, "run_benchmark.py", *arguments], cwd=path, env=env, capture_output=True, text=True, timeout=timeout)
     except subprocess.TimeoutExpired:
         return {}
     results = {}

@@ -713,6 +713,10 @@ unsafe fn import_find_and_load(abs_name: *mut PyObject) -> PyResult<Owned> {
     // SAFETY: [ARGS]
     unsafe {
         let ip = interp();
+        if ip.importlib.is_null() {
+            // A start that fails reports its error with what it has.
+            bail!(PyExc_ImportError, "the import system isn't there yet");
+        }
         if crate::sysmodule::auditing() {
             let get = |n| crate::sysmodule::get_optional_attr(n).map(|o| o.unwrap_or_else(none));
             let path = get(intern!("path"))?;

@@ -303,14 +303,14 @@ pub fn read_config(options: &Options) -> ConfigResult<Config> {
         use_frozen_modules = match &v[..] {
             b"on" => 1,
             b"off" => 0,
-            _ => return err("config_init_frozen_modules", "bad value for PYTHON_FROZEN_MODULES environment variable (expected \"on\" or \"off\")"),
+            _ => return err("", "bad value for PYTHON_FROZEN_MODULES environment variable (expected \"on\" or \"off\")"),
         };
     }
     if let Some(v) = x("frozen_modules") {
         use_frozen_modules = match v {
             None | Some(b"on" | b"") => 1,
             Some(b"off") => 0,
-            _ => return err("config_init_frozen_modules", "bad value for option -X frozen_modules (expected \"on\" or \"off\")"),
+            _ => return err("", "bad value for option -X frozen_modules (expected \"on\" or \"off\")"),
         };
     }
     let pycache_prefix = match x("pycache_prefix") {

@@ -54,7 +54,15 @@ pub fn initialize(config: Config) -> Result<(), ConfigError> {
         (*ip).main_tstate = ts;
         bind_tstate(ts);
         crate::ceval_gil::attach(ts);
-        stage("pycore_interp_init", "failed to initialize importlib", initialize_core())?;
+        let core = initialize_core();
+        if core.is_err() && !(*ip).config.frozen_dir.join("importlib").is_dir() {
+            // There is no library: that is said as where the import system stands and finds none.
+            CORE_INITIALIZED.store(true, Release);
+            PyErr_Clear();
+            let raised: PyResult<()> = (|| bail!(PyExc_ModuleNotFoundError, "No module named 'encodings'"))();
+            stage("", "Failed to import encodings module", raised)?;
+        }
+        stage("pycore_interp_init", "failed to initialize importlib", core)?;
         CORE_INITIALIZED.store(true, Release);
         initialize_main()
     }
@@ -124,7 +132,9 @@ fn initialize_main() -> Result<(), ConfigError> {
         })())?;
         let external = crate::import::init_external().and_then(|()| crate::import::init_zipimport());
         stage("init_importlib_external", "external importer setup failed", external)?;
-        let encodings = crate::codecs::init().and_then(|()| settle_filesystem_encoding());
+        // No function is named where there is no library at all.
+        stage("", "Failed to import encodings module", crate::codecs::init())?;
+        let encodings = settle_filesystem_encoding();
         if encodings.is_err() {
             dump_path_config();
         }
@@ -657,6 +667,8 @@ pub unsafe extern "C" fn Py_EndInterpreter(_ts: *mut PyThreadState) {
 
 // ---- fatal errors
 
+/// The start failed before the encoding of the command line was settled.
+static PREINITIALIZING: AtomicBool = AtomicBool::new(false);
 static FATAL_REENTRANT: AtomicBool = AtomicBool::new(false);
 
 /// The report of a fatal error: text, state of the runtime, what is being raised or where the threads are.
@@ -682,6 +694,8 @@ fn fatal_report(func: Option<&str>, msg: &str, dump: bool) {
             puts(2, b"initialized");
         } else if CORE_INITIALIZED.load(Relaxed) {
             puts(2, b"core initialized");
+        } else if PREINITIALIZING.load(Relaxed) {
+            puts(2, b"preinitializing");
         } else {
             puts(2, b"preinitialized");
         }
@@ -693,10 +707,8 @@ fn fatal_report(func: Option<&str>, msg: &str, dump: bool) {
         let ts = current_tstate();
         let own = if ts.is_null() { crate::pystate::PyGILState_GetThisThreadState() } else { ts };
         let interp = if own.is_null() { main_interp().cast() } else { (*own).interp };
-        if interp.is_null() {
-            puts(2, b"\nCurrent thread 0x");
-            crate::traceback::dump_hex(2, thread_ident(), 16);
-            puts(2, b" (most recent call first):\n  <no Python frame>\n");
+        if interp.is_null() || own.is_null() && !CORE_INITIALIZED.load(Relaxed) {
+            puts(2, b"\n");
             return;
         }
         let mut shown = false;
@@ -748,9 +760,11 @@ pub fn start_error(error: &ConfigError) -> ! {
 
 /// A start that failed: the report, and exit code 1.
 pub fn config_error(func: &str, msg: &str) -> ! {
+    // What is settled first are the allocator and the UTF-8 mode.
+    PREINITIALIZING.store(func.starts_with("preconfig_"), Relaxed);
     // SAFETY: [GIL] where there is a thread state.
     unsafe {
-        fatal_report(Some(func), msg, true);
+        fatal_report((!func.is_empty()).then_some(func), msg, true);
         libc::fflush(stderr);
         libc::_exit(1)
     }

@@ -543,8 +543,11 @@ unsafe fn read_all(fp: *mut libc::FILE) -> PyResult<Vec<u8>> {
                         libc::clearerr(fp);
                         continue;
                     }
-                    PyErr_SetFromErrno(PyExc_OSError);
-                    return Err(Raised::assume());
+                    // A closed standard input is an empty program.
+                    if crate::ceval_gil::errno() != libc::EBADF {
+                        PyErr_SetFromErrno(PyExc_OSError);
+                        return Err(Raised::assume());
+                    }
                 }
                 return Ok(data);
             }
@@ -607,14 +610,22 @@ unsafe fn run_pyc(data: &[u8], globals: *mut PyObject, cf: &mut CompilerFlags) -
     // SAFETY: [ARGS]
     unsafe {
         let magic = data.get(..4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+        if data.len() < 16 && magic.is_none_or(|m| m == crate::import::PyImport_GetMagicNumber() as u32) {
+            bail!(PyExc_EOFError, "EOF read where not expected");
+        }
         if magic != Some(crate::import::PyImport_GetMagicNumber() as u32) {
             bail!(PyExc_RuntimeError, "Bad magic number in .pyc file");
         }
-        let Some(body) = data.get(16..) else { bail!(PyExc_RuntimeError, "Bad code object in .pyc file") };
-        let code = crate::marshal::loads(body, true)?;
-        if PyCode_Check(code.as_ptr()) == 0 {
-            bail!(PyExc_RuntimeError, "Bad code object in .pyc file");
-        }
+        let code = match crate::marshal::loads(data.get(16..).unwrap_or_default(), true) {
+            Ok(code) if PyCode_Check(code.as_ptr()) != 0 => code,
+            // Whatever was wrong with it, this is what is said.
+            other => {
+                if let Err(e) = other {
+                    e.clear();
+                }
+                bail!(PyExc_RuntimeError, "Bad code object in .pyc file");
+            }
+        };
         cf.cf_flags |= (*code.as_ptr().cast::<PyCodeObject>()).co_flags & crate::compile::flags::PyCF_MASK;
         run_code(code.as_ptr(), globals, globals)
     }

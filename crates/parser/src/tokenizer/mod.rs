@@ -475,7 +475,10 @@ impl<'a, 'r> Tokenizer<'a, 'r> {
     /// Check a line that hasn't been checked before: no NUL, and UTF-8.
     fn check_line(&mut self) -> bool {
         let line = &self.buf[self.cur..self.inp];
-        if let Err(error) = std::str::from_utf8(line) {
+        let null = find_byte(line, 0);
+        if let Err(error) = std::str::from_utf8(line)
+            && null.is_none_or(|at| error.valid_up_to() < at)
+        {
             let bad = line[error.valid_up_to()];
             let msg = format!(
                 "Non-UTF-8 code starting with '\\x{bad:02x}' in file {} on line {}, but no encoding \
@@ -487,7 +490,7 @@ impl<'a, 'r> Tokenizer<'a, 'r> {
             self.cur = self.inp;
             return false;
         }
-        if find_byte(line, 0).is_some() {
+        if null.is_some() {
             self.syntaxerror("source code cannot contain null bytes");
             self.cur = self.inp;
             return false;

@@ -2,7 +2,7 @@
 //! helpers for immortal and static objects (PEP 683).
 
 use crate::*;
-use core::ffi::c_int;
+use core::ffi::{c_int, c_void};
 
 /// Reference count that marks an object immortal (PEP 683; `object.h` of 3.13, 64-bit).
 pub const _Py_IMMORTAL_REFCNT: Py_ssize_t = u32::MAX as Py_ssize_t;
@@ -37,14 +37,48 @@ pub unsafe fn set_immortal(op: *mut PyObject) {
     unsafe { (*op).ob_refcnt.ob_refcnt = _Py_IMMORTAL_REFCNT }
 }
 
+/// A tracer of object creation (event 0) and destruction (event 1).
+pub type PyRefTracer = unsafe extern "C" fn(op: *mut PyObject, event: c_int, data: *mut c_void) -> c_int;
+/// The tracer that is installed (`PyRefTracer_SetTracer`); guarded by the GIL.
+pub static mut REF_TRACER: Option<PyRefTracer> = None;
+/// What it is given.
+pub static mut REF_TRACER_DATA: *mut c_void = core::ptr::null_mut();
+
+/// Whether there is a tracer.
+#[inline(always)]
+pub fn references_are_traced() -> bool {
+    // SAFETY: [GIL] a plain read.
+    unsafe { (&raw const REF_TRACER).read().is_some() }
+}
+
+/// Tells the tracer of an object's creation or destruction.
+///
+/// # Safety
+/// [GIL] `op` has its type.
+#[cold]
+#[inline(never)]
+pub unsafe fn trace_reference(op: *mut PyObject, event: c_int) {
+    // SAFETY: [GIL]
+    unsafe {
+        if let Some(tracer) = (&raw const REF_TRACER).read() {
+            tracer(op, event, REF_TRACER_DATA);
+        }
+    }
+}
+
 /// Sets the reference count of a new object to one.
 ///
 /// # Safety
-/// `op` points to writable memory of at least a header's size.
+/// `op` points to writable memory of at least a header's size, with its type set.
 #[inline(always)]
 pub unsafe fn _Py_NewReference(op: *mut PyObject) {
     // SAFETY: [ARGS] op is writable.
-    unsafe { (*op).ob_refcnt.ob_refcnt = 1 }
+    unsafe {
+        (*op).ob_refcnt.ob_refcnt = 1;
+        if references_are_traced() {
+            trace_reference(op, 0);
+        }
+    }
 }
 
 /// Initialises the header of freshly allocated memory: count one, type `tp` (counted when it is a heap type).
@@ -59,7 +93,7 @@ pub unsafe fn _PyObject_Init(op: *mut PyObject, tp: *mut PyTypeObject) {
         if (*tp).tp_flags & Py_TPFLAGS_HEAPTYPE != 0 {
             Py_INCREF(tp.cast());
         }
-        (*op).ob_refcnt.ob_refcnt = 1;
+        _Py_NewReference(op);
     }
 }
 
@@ -115,7 +149,7 @@ pub unsafe fn setref<T>(slot: *mut *mut T, new: *mut T) {
 /// # Safety
 /// `op` is NULL or live; `visit` accepts `arg`.
 #[inline(always)]
-pub unsafe fn visit<T>(op: *mut T, visitor: visitproc, arg: *mut core::ffi::c_void) -> c_int {
+pub unsafe fn visit<T>(op: *mut T, visitor: visitproc, arg: *mut c_void) -> c_int {
     if op.is_null() {
         return 0;
     }

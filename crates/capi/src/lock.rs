@@ -197,8 +197,7 @@ pub unsafe extern "C" fn _PyRWMutex_RUnlock(m: *const AtomicUsize) {
     unsafe {
         let left = (*m).fetch_sub(ONE_READER, SeqCst) - ONE_READER;
         if left == HAS_PARKED {
-            // The sleepers start anew; those who still have to wait say so again.
-            (*m).fetch_and(!HAS_PARKED, SeqCst);
+            // The mark stays: it keeps new readers from overtaking the writers that wake up, who clear it in the end.
             _PyParkingLot_UnparkAll(m.cast());
         }
     }

@@ -207,7 +207,8 @@ PYTHONHASHSEED  : seed of the hashes of str and bytes: random or a number from
 PYTHONHOME      : another <prefix> (or <prefix>:<exec_prefix>), where
                   lib/python3.13 is
 PYTHONIOENCODING: encoding[:errors] of the standard streams
-PYTHONMALLOC    : name of a memory allocator (accepted, without effect)
+PYTHONMALLOC    : which allocators serve memory (pymalloc, malloc), and
+                  followed by _debug whether they check its use
 PYTHONPATH      : directories in front of the default search path, separated
                   by ':'
 PYTHONPLATLIBDIR: override sys.platlibdir

@@ -122,7 +122,7 @@ pub fn new_bytes(n: usize) -> PyResult<Owned> {
             return Err(no_memory());
         }
         (*op).ob_base.ob_base.ob_type = &raw mut PyBytes_Type;
-        (*op).ob_base.ob_base.ob_refcnt.ob_refcnt = 1;
+        _Py_NewReference(op.cast());
         (*op).ob_base.ob_size = n as isize;
         set_hash(op, -1);
         *data(op.cast()).add(n) = 0;

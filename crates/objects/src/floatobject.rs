@@ -41,7 +41,7 @@ pub fn float_from_f64(x: f64) -> Ob {
                 return PyErr_NoMemory();
             }
             (*op).ob_base.ob_type = &raw mut PyFloat_Type;
-            (*op).ob_base.ob_refcnt.ob_refcnt = 1;
+            _Py_NewReference(op.cast());
         }
         (*op).ob_fval = x;
         op.cast()

@@ -30,7 +30,7 @@ impl FreeList {
             if !op.is_null() {
                 (*list).head = (*op).ob_refcnt.ob_refcnt as *mut PyObject;
                 (*list).len -= 1;
-                (*op).ob_refcnt.ob_refcnt = 1;
+                _Py_NewReference(op);
             }
             op
         }
@@ -61,11 +61,10 @@ impl FreeList {
     pub unsafe fn clear(list: *mut FreeList, free: freefunc) {
         // SAFETY: [ARGS]
         unsafe {
-            loop {
-                let op = Self::pop(list);
-                if op.is_null() {
-                    return;
-                }
+            while !(*list).head.is_null() {
+                let op = (*list).head;
+                (*list).head = (*op).ob_refcnt.ob_refcnt as *mut PyObject;
+                (*list).len -= 1;
                 free(op.cast());
             }
         }

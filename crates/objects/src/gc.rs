@@ -8,7 +8,7 @@
 //! Invariants: TRACKED objects are complete (their `tp_traverse` may be called at any time); COLLECTING is set only while
 //! a collection runs, and then the page's scratch table maps the object's slot to its index.
 
-use crate::obmalloc::{HEAP, Page, gc_free, gc_malloc, gc_realloc, in_heap};
+use crate::obmalloc::{CLEANBYTE, DEADBYTE, HEAP, Page, gc_free, gc_malloc, gc_realloc, in_heap, room};
 use core::ffi::{c_int, c_void};
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -244,29 +244,61 @@ pub fn is_collecting() -> bool {
     gc().collecting
 }
 
-/// Whether each allocation and release is reported (`tracemalloc`).
+/// What else is done at each allocation and release: a union of [`GC_HOOK_TRACE`] and its kin.
 #[unsafe(no_mangle)]
-pub static mut _Py_gc_traced: bool = false;
+pub static mut _Py_gc_hooks: u8 = 0;
+/// Each is reported to `tracemalloc`.
+pub const GC_HOOK_TRACE: u8 = 1;
+/// Fresh and released memory is filled with bytes that tell (debug hooks of the allocators).
+pub const GC_HOOK_FILL: u8 = 2;
+/// An allocator that replaces ours is asked first: when it has no memory, there is none.
+pub const GC_HOOK_ASK: u8 = 4;
 unsafe extern "C" {
     // python: tracemalloc
     fn _PyTraceMalloc_GCAlloc(ptr: *mut c_void, size: usize);
     fn _PyTraceMalloc_GCFree(ptr: *mut c_void);
 }
 
+/// [`gc_malloc`] with hooks.
 #[cold]
 #[inline(never)]
-unsafe fn report_alloc(p: *mut u8, size: usize) {
+unsafe fn gc_malloc_hooked(size: usize) -> *mut u8 {
     // SAFETY: [GIL]
-    unsafe { _PyTraceMalloc_GCAlloc(p.cast(), size) }
+    unsafe {
+        if _Py_gc_hooks & GC_HOOK_ASK != 0 {
+            let p = PyObject_Malloc(size);
+            if p.is_null() {
+                return null_mut();
+            }
+            PyObject_Free(p);
+        }
+        let p = gc_malloc(size);
+        if !p.is_null() {
+            if _Py_gc_hooks & GC_HOOK_FILL != 0 {
+                p.write_bytes(CLEANBYTE, size);
+            }
+            if _Py_gc_hooks & GC_HOOK_TRACE != 0 {
+                _PyTraceMalloc_GCAlloc(p.cast(), size);
+            }
+        }
+        p
+    }
 }
 
+/// What hooks do before the memory of `op` is given back.
 #[cold]
 #[inline(never)]
-unsafe fn report_free(op: *mut c_void) {
+unsafe fn free_hooks(op: *mut c_void) {
     // SAFETY: [OWN] the type is still there.
     unsafe {
         let pre = preheader_size((*op.cast::<PyObject>()).ob_type);
-        _PyTraceMalloc_GCFree(op.byte_sub(pre));
+        let start = op.byte_sub(pre);
+        if _Py_gc_hooks & GC_HOOK_TRACE != 0 {
+            _PyTraceMalloc_GCFree(start);
+        }
+        if _Py_gc_hooks & GC_HOOK_FILL != 0 {
+            start.cast::<u8>().write_bytes(DEADBYTE, room(start.cast()));
+        }
     }
 }
 
@@ -277,13 +309,11 @@ unsafe fn gc_alloc_raw(pre: usize, size: usize) -> *mut u8 {
     unsafe {
         count_allocation();
         // Four words at least, so that the mark of a pre-header can always be looked for.
-        let p = gc_malloc((pre + size).max(32));
+        let bytes = (pre + size).max(32);
+        let p = if _Py_gc_hooks == 0 { gc_malloc(bytes) } else { gc_malloc_hooked(bytes) };
         if p.is_null() {
             PyErr_NoMemory();
             return p;
-        }
-        if _Py_gc_traced {
-            report_alloc(p, pre + size);
         }
         if pre != 0 {
             core::ptr::write_bytes(p, 0, PREHEADER_SIZE - 16);
@@ -449,10 +479,10 @@ pub unsafe extern "C" fn _PyObject_GC_Resize(op: *mut PyVarObject, n: Py_ssize_t
             return PyErr_NoMemory().cast();
         }
         (*new).ob_size = n;
-        if _Py_gc_traced {
+        if _Py_gc_hooks & GC_HOOK_TRACE != 0 {
             let pre = preheader_size(tp);
             _PyTraceMalloc_GCFree(op.byte_sub(pre).cast());
-            report_alloc(new.byte_sub(pre).cast(), pre + size);
+            _PyTraceMalloc_GCAlloc(new.byte_sub(pre).cast(), pre + size);
         }
         new
     }
@@ -481,8 +511,8 @@ pub unsafe extern "C" fn PyObject_GC_Del(op: *mut c_void) {
         if g.count[0] > 0 {
             g.count[0] -= 1;
         }
-        if _Py_gc_traced {
-            report_free(op);
+        if _Py_gc_hooks != 0 {
+            free_hooks(op);
         }
         gc_free(op.cast());
     }

@@ -8,6 +8,11 @@
 //! Invariants: a page is in its class's list `with_room` exactly when it has a free slot ([`Page::full`] is the
 //! opposite); a slot's state byte is zero while the slot is free. All of it is guarded by the GIL, but for the raw domain.
 
+mod debug;
+
+pub use debug::{CLEANBYTE, DEADBYTE, set_up};
+
+use crate::gc::{_Py_gc_hooks, GC_HOOK_ASK};
 use core::ffi::c_void;
 use core::ptr::null_mut;
 use taipan_abi::*;
@@ -499,7 +504,7 @@ pub unsafe fn gc_free(op: *mut u8) {
 ///
 /// # Safety
 /// [GIL] `op` lies in a slot of the heap.
-unsafe fn room(op: *mut u8) -> usize {
+pub(crate) unsafe fn room(op: *mut u8) -> usize {
     // SAFETY: [ARGS]
     unsafe {
         let page = Page::of(op);
@@ -735,11 +740,16 @@ pub unsafe extern "C" fn PyMem_SetAllocator(domain: PyMemAllocatorDomain, alloca
         let new = core::ptr::read(allocator);
         let own = if d == 0 { RAW } else { OBJ };
         let ours = new.malloc.map(|f| f as usize) == own.malloc.map(|f| f as usize);
+        let known = ours || new.malloc.map(|f| f as usize) == RAW.malloc.map(|f| f as usize) || debug::is_hook(&new);
         ALLOCATORS[d] = new;
         if ours {
             REPLACED &= !(1 << d);
         } else {
             REPLACED |= 1 << d;
+        }
+        // Collected objects always come from our pages; an allocator that may refuse is at least asked.
+        if d == 2 {
+            _Py_gc_hooks = if known { _Py_gc_hooks & !GC_HOOK_ASK } else { _Py_gc_hooks | GC_HOOK_ASK };
         }
     }
 }
@@ -756,16 +766,6 @@ pub unsafe extern "C" fn _PyMem_SetDefaultAllocator(domain: PyMemAllocatorDomain
         PyMem_SetAllocator(domain, &mut own);
     }
     0
-}
-
-/// Debug hooks are not offered: the allocator checks nothing that they could report.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn PyMem_SetupDebugHooks() {}
-
-/// Name of the allocator configuration, as `PYTHONMALLOC` spells it.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyMem_GetCurrentAllocatorName() -> *const core::ffi::c_char {
-    c"pymalloc".as_ptr()
 }
 
 /// Copies a C string into PyMem memory; NULL when there is no memory.

@@ -390,7 +390,7 @@ pub unsafe extern "C" fn _Py_GetConfigsAsDict() -> *mut PyObject {
             ("coerce_c_locale_warn", 0),
             ("utf8_mode", c.utf8_mode),
             ("dev_mode", c.dev_mode),
-            ("allocator", 0),
+            ("allocator", crate::initconfig::allocator_number()),
         ] {
             dict_set_str(pre.as_ptr(), name, new_int(value as i64)?.as_ptr())?;
         }

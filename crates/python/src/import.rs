@@ -462,6 +462,9 @@ pub unsafe extern "C" fn PyImport_ExecCodeModule(name: *const c_char, co: *mut P
 pub unsafe extern "C" fn PyImport_ImportFrozenModuleObject(name: *mut PyObject) -> c_int {
     // SAFETY: [ARGS]
     let r: PyResult<bool> = (|| unsafe {
+        if name.is_null() || PyUnicode_Check(name) == 0 {
+            return Ok(false);
+        }
         let Some(info) = crate::frozen::find_str(name) else { return Ok(false) };
         let co = crate::frozen::code(&info)?;
         if info.is_package {

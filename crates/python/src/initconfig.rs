@@ -1,5 +1,6 @@
 //! The configuration of the interpreter: from options, environment variables and the place of the executable.
 
+use core::sync::atomic::{AtomicI32, Ordering::Relaxed};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -162,6 +163,44 @@ fn xoption<'a>(options: &'a [Bytes], name: &str) -> Option<Option<&'a [u8]>> {
     })
 }
 
+/// `PyPreConfig.allocator`: which allocators were chosen, 0 while nobody did.
+static ALLOCATOR: AtomicI32 = AtomicI32::new(0);
+/// What `PYTHONMALLOC` may say, by the numbers of `PyMemAllocatorName`.
+const ALLOCATOR_NAMES: [&[u8]; 7] = [b"", b"default", b"debug", b"malloc", b"malloc_debug", b"pymalloc", b"pymalloc_debug"];
+
+/// Chooses the allocators, unless that was done: blocks of the old ones can't be freed by the new ones.
+pub fn set_up_allocators(name: Option<Bytes>, dev_mode: bool) -> ConfigResult<()> {
+    let name = name.unwrap_or_else(|| if dev_mode { b"debug".to_vec() } else { Bytes::new() });
+    match ALLOCATOR_NAMES.iter().position(|n| *n == name) {
+        Some(number) => {
+            set_up_allocator_number(number as i32);
+            Ok(())
+        }
+        None => err("preconfig_init_allocator", "PYTHONMALLOC: unknown allocator"),
+    }
+}
+
+/// As [`set_up_allocators`], by number; those that are not known, and 0, change nothing.
+pub fn set_up_allocator_number(number: i32) {
+    let Some(name) = ALLOCATOR_NAMES.get(number as usize).filter(|n| !n.is_empty()) else { return };
+    if ALLOCATOR.compare_exchange(0, number, Relaxed, Relaxed).is_ok() {
+        taipan_objects::obmalloc::set_up(name);
+    }
+}
+
+/// The number of the allocators that were chosen.
+pub fn allocator_number() -> i32 {
+    ALLOCATOR.load(Relaxed)
+}
+
+/// [`set_up_allocators`] for embedding programs: by the environment, where they let it in.
+pub fn set_up_allocators_from_environment(use_environment: bool) {
+    let env = Env { enabled: use_environment };
+    if set_up_allocators(env.get("PYTHONMALLOC"), env.get("PYTHONDEVMODE").is_some()).is_err() {
+        // Reported when the configuration is read.
+    }
+}
+
 /// Sets the locale, and reads what must be known before anything else: UTF-8 mode.
 fn read_preconfig(options: &Options, env: &Env) -> ConfigResult<i32> {
     let set_locale = |category, name: &std::ffi::CStr| {
@@ -192,12 +231,8 @@ fn read_preconfig(options: &Options, env: &Env) -> ConfigResult<i32> {
             _ => return err("preconfig_init_utf8_mode", "invalid PYTHONUTF8 environment variable value"),
         };
     }
-    if let Some(v) = env.get("PYTHONMALLOC") {
-        const KNOWN: [&[u8]; 8] = [b"default", b"debug", b"pymalloc", b"pymalloc_debug", b"malloc", b"malloc_debug", b"mimalloc", b"mimalloc_debug"];
-        if !KNOWN.contains(&&v[..]) {
-            return err("preconfig_init_allocator", "PYTHONMALLOC: unknown allocator");
-        }
-    }
+    let dev_mode = xoption(&options.xoptions, "dev").is_some() || env.get("PYTHONDEVMODE").is_some();
+    set_up_allocators(env.get("PYTHONMALLOC"), dev_mode)?;
     // PEP 538: a C locale that nobody asked for by LC_ALL becomes a UTF-8 one, for child processes too.
     let coerce = env.get("PYTHONCOERCECLOCALE");
     let lc_all = std::env::var_os("LC_ALL").is_some_and(|v| !v.is_empty());

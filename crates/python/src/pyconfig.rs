@@ -180,27 +180,37 @@ pub unsafe extern "C" fn PyPreConfig_InitIsolatedConfig(c: *mut PyPreConfig) {
     unsafe { preconfig(c, INIT_ISOLATED) }
 }
 
-/// Accepted: encodings and allocators are chosen when the interpreter starts.
+/// Chooses the allocators; encodings are chosen when the interpreter starts.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn Py_PreInitialize(_c: *const PyPreConfig) -> PyStatus {
+pub unsafe extern "C" fn Py_PreInitialize(c: *const PyPreConfig) -> PyStatus {
+    // SAFETY: [ARGS]
+    unsafe {
+        if !c.is_null() {
+            crate::initconfig::set_up_allocator_number((*c).allocator);
+        }
+    }
     OK
 }
 
 /// As [`Py_PreInitialize`].
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn Py_PreInitializeFromBytesArgs(_c: *const PyPreConfig, _argc: Py_ssize_t, _argv: *mut *mut c_char) -> PyStatus {
-    OK
+pub unsafe extern "C" fn Py_PreInitializeFromBytesArgs(c: *const PyPreConfig, _argc: Py_ssize_t, _argv: *mut *mut c_char) -> PyStatus {
+    // SAFETY: [ARGS]
+    unsafe { Py_PreInitialize(c) }
 }
 
 /// As [`Py_PreInitialize`].
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn Py_PreInitializeFromArgs(_c: *const PyPreConfig, _argc: Py_ssize_t, _argv: *mut Wide) -> PyStatus {
-    OK
+pub unsafe extern "C" fn Py_PreInitializeFromArgs(c: *const PyPreConfig, _argc: Py_ssize_t, _argv: *mut Wide) -> PyStatus {
+    // SAFETY: [ARGS]
+    unsafe { Py_PreInitialize(c) }
 }
 
 // ---- PyConfig
 
 unsafe fn init_config(c: *mut PyConfig, kind: c_int) {
+    // The first to allocate: the choice of allocators can't wait for the configuration to be read.
+    crate::initconfig::set_up_allocators_from_environment(kind == INIT_PYTHON);
     // SAFETY: [ARGS] all-zero is valid: NULL strings, empty lists.
     unsafe {
         core::ptr::write_bytes(c, 0, 1);

@@ -1,5 +1,6 @@
 //! Interpreter and thread states, and who is attached where.
 
+use crate::ceval::_PyEval_EvalFrameDefault;
 use crate::ceval_gil::{Gil, PendingCalls, attach, detach, fatal_gil_released};
 use crate::util::*;
 use core::ffi::{c_char, c_int, c_long, c_ulong};
@@ -483,9 +484,6 @@ pub unsafe extern "C" fn PyUnstable_InterpreterState_GetMainModule(interp: *mut 
 /// The function that evaluates frames.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyInterpreterState_GetEvalFrameFunc(interp: *mut PyInterpreterState) -> FrameEvalFunction {
-    unsafe extern "C" {
-        fn _PyEval_EvalFrameDefault(ts: *mut PyThreadState, frame: *mut _PyInterpreterFrame, throwflag: c_int) -> *mut PyObject;
-    }
     // SAFETY: [ARGS]
     unsafe { (*as_interp(interp)).eval_frame.unwrap_or(_PyEval_EvalFrameDefault) }
 }
@@ -494,7 +492,18 @@ pub unsafe extern "C" fn _PyInterpreterState_GetEvalFrameFunc(interp: *mut PyInt
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyInterpreterState_SetEvalFrameFunc(interp: *mut PyInterpreterState, f: Option<FrameEvalFunction>) {
     // SAFETY: [ARGS]
-    unsafe { (*as_interp(interp)).eval_frame = f }
+    unsafe {
+        let f = f.filter(|&f| f as usize != _PyEval_EvalFrameDefault as *const () as usize);
+        (*as_interp(interp)).eval_frame = f;
+        let _lock = head_lock();
+        let mut any = false;
+        let mut ip = INTERP_HEAD.load(Relaxed);
+        while !ip.is_null() {
+            any |= (*ip).eval_frame.is_some();
+            ip = (*ip).next;
+        }
+        crate::ceval::EVAL_FRAME_HOOK.store(any, Relaxed);
+    }
 }
 
 // ---- thread states

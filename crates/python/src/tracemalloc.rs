@@ -12,6 +12,7 @@ use core::sync::atomic::{AtomicBool, Ordering::*};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use taipan_abi::*;
+use taipan_objects::gc::{_Py_gc_hooks, GC_HOOK_TRACE};
 
 /// Most frames that a trace may keep.
 const MAX_NFRAME: c_int = 65535;
@@ -80,11 +81,6 @@ static mut ORIGINAL: [PyMemAllocatorEx; 3] =
 thread_local! {
     /// Set while an allocation is being recorded, or traces are being turned into objects.
     static BUSY: core::cell::Cell<bool> = const { core::cell::Cell::new(false) };
-}
-
-unsafe extern "C" {
-    /// objects: gc; whether the collector's allocator reports.
-    static mut _Py_gc_traced: bool;
 }
 
 fn tables() -> MutexGuard<'static, Option<Tables>> {
@@ -302,6 +298,7 @@ pub fn start(nframe: c_int) -> PyResult<()> {
     unknown();
     // SAFETY: [GIL] the wrappers call the originals, which stay where they are.
     unsafe {
+        let hooks = _Py_gc_hooks;
         for (i, &domain) in DOMAINS.iter().enumerate() {
             let slot = (&raw mut ORIGINAL).cast::<PyMemAllocatorEx>().add(i);
             PyMem_GetAllocator(domain, slot);
@@ -314,7 +311,8 @@ pub fn start(nframe: c_int) -> PyResult<()> {
             };
             PyMem_SetAllocator(domain, &mut wrapped);
         }
-        _Py_gc_traced = true;
+        // The wrappers refuse nothing that what they wrap gives.
+        _Py_gc_hooks = hooks | GC_HOOK_TRACE;
     }
     TRACING.store(true, Release);
     Ok(())
@@ -327,7 +325,7 @@ pub fn stop() {
     }
     // SAFETY: [GIL] what was replaced is put back.
     unsafe {
-        _Py_gc_traced = false;
+        _Py_gc_hooks &= !GC_HOOK_TRACE;
         for (i, &domain) in DOMAINS.iter().enumerate() {
             PyMem_SetAllocator(domain, (&raw mut ORIGINAL).cast::<PyMemAllocatorEx>().add(i));
         }
@@ -463,6 +461,28 @@ pub unsafe extern "C" fn PyTraceMalloc_Untrack(domain: c_uint, ptr: usize) -> c_
     }
     forget(domain, ptr);
     0
+}
+
+/// Writes where a block was allocated to a descriptor, or how to find out.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyMem_DumpTraceback(fd: c_int, ptr: *const c_void) {
+    let write = |text: &str| {
+        // SAFETY: writing to a descriptor; a failure changes nothing.
+        unsafe { libc::write(fd, text.as_ptr().cast(), text.len()) };
+    };
+    if !is_tracing() {
+        write("Enable tracemalloc to get the memory block allocation traceback\n\n");
+        return;
+    }
+    let found = tables().as_ref().and_then(|t| t.traces.get(&(0, ptr as usize)).map(|t| t.traceback.clone()));
+    let Some(traceback) = found else { return };
+    write("Memory block allocated at (most recent call first):\n");
+    for f in &traceback.frames {
+        // SAFETY: the tables keep the name.
+        let name = unsafe { lossy(f.filename as *mut PyObject) };
+        write(&format!("  File \"{name}\", line {}\n", f.lineno));
+    }
+    write("\n");
 }
 
 /// Where a block was allocated: a tuple, or None.

@@ -212,7 +212,7 @@ pub(crate) unsafe fn long_alloc(negative: bool, n: usize) -> *mut PyLongObject {
             return null_mut();
         }
         (*op).ob_base.ob_type = &raw mut PyLong_Type;
-        (*op).ob_base.ob_refcnt.ob_refcnt = 1;
+        _Py_NewReference(op.cast());
         set_sign_and_count(op, negative, n);
         op
     }

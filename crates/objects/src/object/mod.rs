@@ -198,25 +198,13 @@ pub unsafe extern "C" fn _Py_DecRef(o: *mut PyObject) {
     unsafe { Py_DECREF(o) }
 }
 
-/// A tracer of object creation (event 0) and destruction (event 1).
-pub type PyRefTracer = unsafe extern "C" fn(op: *mut PyObject, event: c_int, data: *mut c_void) -> c_int;
-static mut REF_TRACER: Option<PyRefTracer> = None;
-static mut REF_TRACER_DATA: *mut c_void = null_mut();
-
-#[cold]
-#[inline(never)]
-unsafe fn trace_reference(tracer: PyRefTracer, op: *mut PyObject, event: c_int) {
-    // SAFETY: [GIL]
-    unsafe { tracer(op, event, REF_TRACER_DATA) };
-}
-
 /// Runs the deallocator of an object whose last reference is gone.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_Dealloc(op: *mut PyObject) {
     // SAFETY: [ARGS] a ready type has a deallocator.
     unsafe {
-        if let Some(tracer) = REF_TRACER {
-            trace_reference(tracer, op, 1);
+        if references_are_traced() {
+            trace_reference(op, 1);
         }
         let dealloc = (*(*op).ob_type).tp_dealloc;
         debug_assert!(dealloc.is_some());
@@ -228,12 +216,7 @@ pub unsafe extern "C" fn _Py_Dealloc(op: *mut PyObject) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_NewReference(op: *mut PyObject) {
     // SAFETY: [ARGS]
-    unsafe {
-        (*op).ob_refcnt.ob_refcnt = 1;
-        if let Some(tracer) = REF_TRACER {
-            trace_reference(tracer, op, 0);
-        }
-    }
+    unsafe { taipan_abi::_Py_NewReference(op) }
 }
 
 /// As `_Py_NewReference`; release builds keep no total.

@@ -397,7 +397,7 @@ pub fn new_str(len: usize, maxchar: u32) -> PyResult<StrObj> {
             return Err(no_memory());
         }
         (*op).ob_type = &raw mut super::PyUnicode_Type;
-        (*op).ob_refcnt.ob_refcnt = 1;
+        _Py_NewReference(op);
         let s = op.cast::<PyASCIIObject>();
         (*s).length = len as isize;
         (*s).hash = -1;

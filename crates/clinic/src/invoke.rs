@@ -242,6 +242,9 @@ pub unsafe fn call_fast<M, const N: usize>(
         if kwnames.is_null() && nargs == sig.positional && N == nargs {
             // All given by position: nothing to bind.
             core::ptr::copy_nonoverlapping(args, slots.as_mut_ptr(), N);
+        } else if kwnames.is_null() && N == sig.positional && nargs >= sig.required && nargs < N {
+            // The rest have defaults.
+            core::ptr::copy_nonoverlapping(args, slots.as_mut_ptr(), nargs);
         } else if crate::bind(sig, args, nargs, kwnames, &mut slots).is_err() {
             return null_mut();
         }
@@ -260,12 +263,16 @@ pub unsafe fn with_tuple_dict<R>(
     kwargs: *mut PyObject,
     f: impl FnOnce(&Call<'_>) -> PyResult<R>,
 ) -> PyResult<R> {
-    // SAFETY: [ARGS] the vector borrows from args and kwargs, which outlive the call.
+    /// Signatures with more parameters than this bind to slots on the heap.
+    const INLINE: usize = 12;
+    // SAFETY: [ARGS] all that is borrowed belongs to args and kwargs, which outlive the call.
     unsafe {
-        let n = PyTuple_GET_SIZE(args);
-        let mut vector: Vec<*mut PyObject> = (0..n).map(|i| PyTuple_GET_ITEM(args, i)).collect();
+        let n = PyTuple_GET_SIZE(args) as usize;
+        let items: *const *mut PyObject = (&raw const (*args.cast::<PyTupleObject>()).ob_item).cast();
+        let mut vector = Vec::new();
         let mut names = None;
         if !kwargs.is_null() && PyDict_Size(kwargs) > 0 {
+            vector.extend_from_slice(core::slice::from_raw_parts(items, n));
             let mut keys = Vec::new();
             let (mut pos, mut key, mut value) = (0, null_mut(), null_mut());
             while PyDict_Next(kwargs, &mut pos, &mut key, &mut value) != 0 {
@@ -278,8 +285,17 @@ pub unsafe fn with_tuple_dict<R>(
             names = Some(Owned::from_owned_or_err(_PyTuple_FromArray(keys.as_ptr(), keys.len() as Py_ssize_t))?);
         }
         let kwnames = names.as_ref().map_or(null_mut(), |t| t.as_ptr());
-        let mut slots = vec![null_mut(); sig.params.len()];
-        crate::bind(sig, vector.as_ptr(), n as usize, kwnames, &mut slots)?;
-        f(&Call { slots: &slots, args: vector.as_ptr(), nargs: n as usize, kwnames })
+        let vector = if kwnames.is_null() { items } else { vector.as_ptr() };
+        let mut inline = [null_mut(); INLINE];
+        let mut heap;
+        let slots = match inline.get_mut(..sig.params.len()) {
+            Some(slots) => slots,
+            None => {
+                heap = vec![null_mut(); sig.params.len()];
+                &mut heap[..]
+            }
+        };
+        crate::bind(sig, vector, n, kwnames, slots)?;
+        f(&Call { slots, args: vector, nargs: n, kwnames })
     }
 }

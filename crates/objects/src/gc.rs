@@ -6,7 +6,7 @@
 //! garbage until it is done, so that finalisers (PEP 442) and weak-reference callbacks can't pull objects from under it.
 //!
 //! Invariants: TRACKED objects are complete (their `tp_traverse` may be called at any time); COLLECTING is set only while
-//! a collection runs, and then the page's scratch table maps the object's slot to its index.
+//! a collection runs, and then the page's scratch table has the references to the object that are not explained yet.
 
 use crate::obmalloc::{CLEANBYTE, DEADBYTE, HEAP, Page, gc_free, gc_malloc, gc_realloc, in_heap, room};
 use core::ffi::{c_int, c_void};
@@ -682,19 +682,18 @@ unsafe fn gather(mut pass: impl FnMut(u8) -> bool) -> Vec<*mut PyObject> {
     all
 }
 
-/// Objects under examination and how many references to each are not yet explained.
+/// Objects under examination. How many references to each are not yet explained stands in its page's scratch table.
 struct Examined {
     objs: Vec<*mut PyObject>,
-    refs: Vec<isize>,
 }
 
 impl Examined {
-    /// Marks `objs` as being collected, and notes each one's index and count less `held`.
+    /// Marks `objs` as being collected, and notes each one's count less `held`. A count over `i32::MAX` is noted as that:
+    /// so many references cannot all be explained.
     unsafe fn new(objs: Vec<*mut PyObject>, held: isize) -> Option<Self> {
         // SAFETY: [GIL] objs are tracked.
         unsafe {
-            let mut refs = Vec::with_capacity(objs.len());
-            for (i, &op) in objs.iter().enumerate() {
+            for &op in &objs {
                 let page = Page::of(op.cast());
                 if (*page).scratch.is_null() {
                     let slots = ((*page).end_addr() - (*page).first_addr()) / (*page).slot_size();
@@ -704,18 +703,17 @@ impl Examined {
                     }
                 }
                 let slot = Page::index_of(page, op.cast());
-                *(*page).scratch.add(slot) = i as u32;
+                *(*page).scratch.add(slot) = i32::try_from(Py_REFCNT(op) - held).unwrap_or(i32::MAX);
                 let state = Page::state(page, slot);
                 *state = (*state | COLLECTING) & !REACHABLE;
-                refs.push(Py_REFCNT(op) - held);
             }
-            Some(Examined { objs, refs })
+            Some(Examined { objs })
         }
     }
 
-    /// Index of `op` if it is under examination.
+    /// The unexplained references and the state of `op` if it is under examination.
     #[inline(always)]
-    unsafe fn index(op: *mut PyObject) -> Option<(usize, *mut u8)> {
+    unsafe fn entry(op: *mut PyObject) -> Option<(*mut i32, *mut u8)> {
         // SAFETY: [ARGS] op is live.
         unsafe {
             let p = op.cast::<u8>();
@@ -731,27 +729,26 @@ impl Examined {
             if *state & COLLECTING == 0 {
                 return None;
             }
-            Some((*(*page).scratch.add(slot) as usize, state))
+            Some(((*page).scratch.add(slot), state))
         }
     }
 
     /// Takes away the references that the examined objects hold to each other.
-    unsafe fn subtract(&mut self) {
-        unsafe extern "C" fn decref(op: *mut PyObject, arg: *mut c_void) -> c_int {
-            // SAFETY: arg is the `Examined` that runs this traversal.
+    unsafe fn subtract(&self) {
+        unsafe extern "C" fn decref(op: *mut PyObject, _: *mut c_void) -> c_int {
+            // SAFETY: what is traversed refers to live objects.
             unsafe {
-                if let Some((i, _)) = Examined::index(op) {
-                    (&mut (*arg.cast::<Examined>()).refs)[i] -= 1;
+                if let Some((refs, _)) = Examined::entry(op) {
+                    *refs -= 1;
                 }
             }
             0
         }
-        for k in 0..self.objs.len() {
-            let op = self.objs[k];
+        for &op in &self.objs {
             // SAFETY: [TYPE-READY] tracked objects can be traversed.
             unsafe {
                 if let Some(traverse) = (*type_of(op)).tp_traverse {
-                    traverse(op, decref, (self as *mut Self).cast());
+                    traverse(op, decref, null_mut());
                 }
             }
         }
@@ -762,7 +759,7 @@ impl Examined {
         unsafe extern "C" fn reach(op: *mut PyObject, arg: *mut c_void) -> c_int {
             // SAFETY: arg is the work list.
             unsafe {
-                if let Some((_, state)) = Examined::index(op)
+                if let Some((_, state)) = Examined::entry(op)
                     && *state & REACHABLE == 0
                 {
                     *state |= REACHABLE;
@@ -774,8 +771,8 @@ impl Examined {
         let mut work: Vec<*mut PyObject> = Vec::new();
         // SAFETY: [TYPE-READY]
         unsafe {
-            for (i, &op) in self.objs.iter().enumerate() {
-                if self.refs[i] > 0 {
+            for &op in &self.objs {
+                if Examined::entry(op).is_some_and(|(refs, _)| *refs > 0) {
                     reach(op, (&raw mut work).cast());
                     while let Some(op) = work.pop() {
                         if let Some(traverse) = (*type_of(op)).tp_traverse {
@@ -924,7 +921,7 @@ unsafe fn collect_main(generation: usize) -> (Py_ssize_t, Py_ssize_t) {
             }
             gather(|state| ((state & GENERATION) >> GENERATION_SHIFT) as usize <= generation)
         };
-        let Some(mut examined) = Examined::new(objs, 0) else {
+        let Some(examined) = Examined::new(objs, 0) else {
             free_scratch();
             return (0, 0);
         };
@@ -945,7 +942,7 @@ unsafe fn collect_main(generation: usize) -> (Py_ssize_t, Py_ssize_t) {
         handle_weakrefs(&garbage);
         finalize(&garbage);
         // What finalisers brought back to life stays.
-        let Some(mut again) = Examined::new(garbage, 1) else {
+        let Some(again) = Examined::new(garbage, 1) else {
             free_scratch();
             return (0, 0);
         };

@@ -65,8 +65,8 @@ pub struct Page {
     span: usize,
     /// Position in [`Heap::gc_pages`].
     index: usize,
-    /// Index of each slot's object in the running collection's arrays; allocated while collecting.
-    pub scratch: *mut u32,
+    /// References to each slot's object that the running collection has not explained; allocated while collecting.
+    pub scratch: *mut i32,
 }
 
 const HEADER: usize = size_of::<Page>().next_multiple_of(16);

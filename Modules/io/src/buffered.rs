@@ -4,7 +4,7 @@
 //! given out) or bytes to be written (`write_pos..write_end`); `raw_pos` is where the raw stream stands, counted from the
 //! buffer's start, so that `raw_offset` tells how far it is ahead of the logical position.
 
-use crate::iobase::{DICT_GETSET, IOBASE, IoBase, check_readable, check_seekable, check_writable, iobase_dealloc_begin, iobase_finalize, is_closed, retry_after_eintr, unsupported};
+use crate::iobase::{DICT_GETSET, IoBase, check_readable, check_seekable, check_writable, iobase_dealloc_begin, is_closed, retry_after_eintr, types, unsupported};
 use crate::support::*;
 use core::ffi::{c_int, c_void};
 use core::ptr::null_mut;
@@ -262,7 +262,6 @@ unsafe fn flush_pending(b: B<'_>) -> PyResult<()> {
             match raw_write(b, p, ((*s).write_end - (*s).write_pos) as usize)? {
                 None => return Err(blocking("write could not complete without blocking", 0)),
                 Some(n) => {
-                    (*s).adjust_position((*s).write_pos + n as i64);
                     (*s).write_pos += n as i64;
                     (*s).raw_pos = (*s).write_pos;
                 }
@@ -301,14 +300,9 @@ unsafe fn flush_and_rewind(b: B<'_>) -> PyResult<()> {
         }
         if b.readable {
             let s = b.as_ptr();
-            let ahead = (*s).raw_offset();
-            if ahead != 0 {
-                let r = raw_seek(b, -ahead, 1);
-                (*s).reset_read();
-                r?;
-            } else {
-                (*s).reset_read();
-            }
+            let r = raw_seek(b, -(*s).raw_offset(), 1);
+            (*s).reset_read();
+            r?;
         }
         Ok(())
     }
@@ -360,6 +354,22 @@ fn close(b: B<'_>) -> PyResult<Owned> {
         }
         // Flushing goes through the method, which may be overridden; the lock is free meanwhile.
         let flushed = call0(b.ob(), intern!("flush")).map(|_| ());
+        let _guard = match &flushed {
+            Ok(()) => Guard::enter(s)?,
+            Err(_) => {
+                let exc = PyErr_GetRaisedException();
+                match Guard::enter(s) {
+                    Ok(guard) => {
+                        PyErr_SetRaisedException(exc);
+                        guard
+                    }
+                    Err(e) => {
+                        Py_XDECREF(exc);
+                        return Err(e);
+                    }
+                }
+            }
+        };
         let r = match flushed {
             Ok(()) => call0((*s).raw, intern!("close")),
             Err(_) => {
@@ -666,6 +676,9 @@ fn read1(b: B<'_>, size: isize) -> PyResult<Owned> {
             return bytes(take(s, n));
         }
         let _guard = Guard::enter(s)?;
+        if (*s).writable {
+            flush_and_rewind(b)?;
+        }
         (*s).reset_read();
         let mut out = vec![0; n];
         let got = raw_read(b, out.as_mut_ptr(), n)?.unwrap_or(0);
@@ -812,7 +825,7 @@ unsafe extern "C" fn iternext(slf: *mut PyObject) -> *mut PyObject {
     // SAFETY: [TYPE]
     unsafe {
         let tp = type_of(slf);
-        let line = if tp == &raw mut READER || tp == &raw mut RANDOM {
+        let line = if tp == types().reader || tp == types().random {
             let b: B<'_> = Borrowed::from_ptr(slf.cast());
             check_init(b).and_then(|()| next_line(b, -1))
         } else {
@@ -859,7 +872,7 @@ fn write(b: B<'_>, buffer: Borrowed<'_>) -> PyResult<isize> {
                 (*s).write_end = (*s).pos;
             }
         };
-        if data.len() <= available {
+        if data.len() <= available && data.len() < size as usize {
             put((*s).pos, data);
             note(data.len());
             return Ok(data.len() as isize);
@@ -902,7 +915,7 @@ fn write(b: B<'_>, buffer: Borrowed<'_>) -> PyResult<isize> {
         }
         let mut rest = data;
         let mut done = 0;
-        while rest.len() > size as usize {
+        while rest.len() >= size as usize {
             match raw_write(b, rest.as_ptr(), rest.len())? {
                 None => {
                     // Buffer what fits.
@@ -996,19 +1009,6 @@ fn random_init(b: B<'_>, raw: Borrowed<'_>, buffer_size: isize) -> PyResult<()> 
     unsafe { init_common(b, raw, buffer_size, true, true) }
 }
 
-unsafe extern "C" fn new_(tp: *mut PyTypeObject, _: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
-    // SAFETY: [ARGS] called as tp_new.
-    unsafe {
-        let op = (*tp).tp_alloc.unwrap_or(PyType_GenericAlloc)(tp, 0);
-        if !op.is_null() {
-            let b = op.cast::<Buffered>();
-            (*b).read_end = -1;
-            (*b).write_end = -1;
-            (*b).abs_pos = -1;
-        }
-        op
-    }
-}
 unsafe extern "C" fn dealloc(slf: *mut PyObject) {
     // SAFETY: [OWN]
     unsafe {
@@ -1020,16 +1020,14 @@ unsafe extern "C" fn dealloc(slf: *mut PyObject) {
         (*b).ok = false;
         drop_buffer(b);
         setref(&raw mut (*b).raw, null_mut());
-        if let Some(free) = (*type_of(slf)).tp_free {
-            free(slf.cast());
-        }
+        free_instance(slf);
     }
 }
 unsafe extern "C" fn traverse(slf: *mut PyObject, visitor: visitproc, arg: *mut c_void) -> c_int {
     // SAFETY: [TYPE]
     unsafe {
         let b = slf.cast::<Buffered>();
-        py_visit!(visitor, arg; (*b).raw, (*b).base.dict);
+        py_visit!(visitor, arg; type_of(slf), (*b).raw, (*b).base.dict);
     }
     0
 }
@@ -1133,11 +1131,9 @@ methods! {
 /// `_io._BufferedIOBase`.
 pub static mut BUFFEREDIOBASE: PyTypeObject = PyTypeObject {
     tp_name: c"_io._BufferedIOBase".as_ptr(),
-    tp_flags: Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+    tp_flags: Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE,
     tp_doc: c"Base of buffered binary streams.".as_ptr(),
     tp_methods: (&raw mut BASE_METHODS).cast(),
-    tp_base: &raw mut IOBASE,
-    tp_finalize: Some(iobase_finalize),
     ..TYPE_INIT
 };
 
@@ -1233,7 +1229,7 @@ const fn buffered_type(
         tp_basicsize: size_of::<Buffered>() as Py_ssize_t,
         tp_dealloc: Some(dealloc),
         tp_repr: Some(repr),
-        tp_flags: Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
+        tp_flags: Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
         tp_doc: doc,
         tp_traverse: Some(traverse),
         tp_clear: Some(clear),
@@ -1241,13 +1237,8 @@ const fn buffered_type(
         tp_iternext: iternext,
         tp_methods: methods,
         tp_getset: (&raw mut GETSET).cast(),
-        tp_base: &raw mut BUFFEREDIOBASE,
         tp_dictoffset: core::mem::offset_of!(IoBase, dict) as Py_ssize_t,
         tp_init: Some(init),
-        tp_alloc: Some(PyType_GenericAlloc),
-        tp_new: Some(new_),
-        tp_free: Some(PyObject_GC_Del),
-        tp_finalize: Some(iobase_finalize),
         ..TYPE_INIT
     }
 }
@@ -1293,9 +1284,9 @@ fn pair_init(slf: P<'_>, reader: Borrowed<'_>, writer: Borrowed<'_>, buffer_size
         check_writable(writer.ob())?;
         let size = int(buffer_size as i64)?;
         let args = [reader.ob(), size.as_ptr()];
-        let r = Owned::from_owned_or_err(PyObject_Vectorcall((&raw mut READER).cast(), args.as_ptr(), 2, null_mut()))?;
+        let r = Owned::from_owned_or_err(PyObject_Vectorcall(types().reader.cast(), args.as_ptr(), 2, null_mut()))?;
         let args = [writer.ob(), size.as_ptr()];
-        let w = Owned::from_owned_or_err(PyObject_Vectorcall((&raw mut WRITER).cast(), args.as_ptr(), 2, null_mut()))?;
+        let w = Owned::from_owned_or_err(PyObject_Vectorcall(types().writer.cast(), args.as_ptr(), 2, null_mut()))?;
         setref(&raw mut (*slf.as_ptr()).reader, r.into_raw());
         setref(&raw mut (*slf.as_ptr()).writer, w.into_raw());
         Ok(())
@@ -1356,7 +1347,7 @@ unsafe extern "C" fn pair_traverse(slf: *mut PyObject, visitor: visitproc, arg: 
     // SAFETY: [TYPE]
     unsafe {
         let p = slf.cast::<RwPair>();
-        py_visit!(visitor, arg; (*p).base.dict, (*p).reader, (*p).writer);
+        py_visit!(visitor, arg; type_of(slf), (*p).base.dict, (*p).reader, (*p).writer);
     }
     0
 }
@@ -1379,9 +1370,7 @@ unsafe extern "C" fn pair_dealloc(slf: *mut PyObject) {
             PyObject_ClearWeakRefs(slf);
         }
         pair_clear(slf);
-        if let Some(free) = (*type_of(slf)).tp_free {
-            free(slf.cast());
-        }
+        free_instance(slf);
     }
 }
 methods! {
@@ -1406,20 +1395,15 @@ pub static mut RWPAIR: PyTypeObject = PyTypeObject {
     tp_name: c"_io.BufferedRWPair".as_ptr(),
     tp_basicsize: size_of::<RwPair>() as Py_ssize_t,
     tp_dealloc: Some(pair_dealloc),
-    tp_flags: Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
+    tp_flags: Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
     tp_doc: c"BufferedRWPair(reader, writer, buffer_size=8192, /)\n--\n\nTwo raw streams, one to read from and one to write to.".as_ptr(),
     tp_traverse: Some(pair_traverse),
     tp_clear: Some(pair_clear),
     tp_weaklistoffset: core::mem::offset_of!(IoBase, weakreflist) as Py_ssize_t,
     tp_methods: (&raw mut PAIR_METHODS).cast(),
     tp_getset: (&raw mut PAIR_GETSET).cast(),
-    tp_base: &raw mut BUFFEREDIOBASE,
     tp_dictoffset: core::mem::offset_of!(IoBase, dict) as Py_ssize_t,
     tp_init: Some(initializer!("BufferedRWPair(reader, writer, buffer_size=8192, /)" => pair_init)),
-    tp_alloc: Some(PyType_GenericAlloc),
-    tp_new: Some(PyType_GenericNew),
-    tp_free: Some(PyObject_GC_Del),
-    tp_finalize: Some(iobase_finalize),
     ..TYPE_INIT
 };
 

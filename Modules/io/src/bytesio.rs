@@ -1,7 +1,6 @@
 //! `BytesIO`: a binary stream in memory.
 
-use crate::buffered::BUFFEREDIOBASE;
-use crate::iobase::DICT_GETSET;
+use crate::iobase::{DICT_GETSET, types};
 use crate::support::*;
 use core::ffi::{c_char, c_int, c_void};
 use core::ptr::null_mut;
@@ -9,25 +8,36 @@ use taipan_abi::*;
 use taipan_clinic::{BufferView, getset, initializer, methods};
 use taipan_objects::typeobject::TYPE_INIT;
 
-/// A binary stream in memory. `data` is NULL when closed. While `exports` views are out, the bytes must not move.
+/// A binary stream in memory. `buf` is a bytes object, NULL when closed, whose first `size` bytes are the contents; it is
+/// shared with others until it is written to. While `exports` views are out, the bytes must not move.
 #[repr(C)]
 pub struct BytesIo {
     ob_base: PyObject,
     dict: *mut PyObject,
     weakreflist: *mut PyObject,
-    data: *mut Vec<u8>,
+    buf: *mut PyObject,
     pos: isize,
+    size: isize,
     exports: isize,
 }
 type B<'a> = Borrowed<'a, BytesIo>;
 
-#[allow(clippy::mut_from_ref, reason = "[GIL] no reference is kept over a call that can run Python code")]
-fn data<'a>(slf: B<'a>) -> PyResult<&'a mut Vec<u8>> {
-    if slf.data.is_null() {
+unsafe extern "C" {
+    fn _PySys_GetSizeOf(op: *mut PyObject) -> usize;
+}
+
+fn check_closed(slf: B<'_>) -> PyResult<()> {
+    if slf.buf.is_null() {
         bail!(PyExc_ValueError, "I/O operation on closed file.");
     }
-    // SAFETY: [TYPE] owned by the stream.
-    Ok(unsafe { &mut *slf.data })
+    Ok(())
+}
+
+/// The contents, lent until something is written.
+fn data<'a>(slf: B<'a>) -> PyResult<&'a [u8]> {
+    check_closed(slf)?;
+    // SAFETY: [TYPE] owned by the stream; at least size bytes.
+    Ok(unsafe { core::slice::from_raw_parts(PyBytes_AS_STRING(slf.buf).cast(), slf.size as usize) })
 }
 fn check_exports(slf: B<'_>) -> PyResult<()> {
     if slf.exports > 0 {
@@ -38,6 +48,43 @@ fn check_exports(slf: B<'_>) -> PyResult<()> {
 fn set_pos(slf: B<'_>, pos: isize) {
     // SAFETY: [TYPE]
     unsafe { (*slf.as_ptr()).pos = pos }
+}
+
+unsafe fn shared(b: *mut BytesIo) -> bool {
+    // SAFETY: [TYPE] not closed.
+    unsafe { Py_REFCNT((*b).buf) > 1 }
+}
+
+/// Gives the stream a bytes object of its own, with room for `room` bytes.
+unsafe fn unshare(b: *mut BytesIo, room: isize) -> PyResult<()> {
+    // SAFETY: [TYPE] room is at least size.
+    unsafe {
+        let new = Owned::from_owned_or_err(PyBytes_FromStringAndSize(core::ptr::null(), room))?;
+        core::ptr::copy_nonoverlapping(PyBytes_AS_STRING((*b).buf), PyBytes_AS_STRING(new.as_ptr()).cast_mut(), (*b).size as usize);
+        setref(&raw mut (*b).buf, new.into_raw());
+        Ok(())
+    }
+}
+
+/// Makes room for `size` bytes, more when it grows little by little, less when it shrinks by half.
+unsafe fn resize(b: *mut BytesIo, size: usize) -> PyResult<()> {
+    // SAFETY: [TYPE] not closed, no exports.
+    unsafe {
+        let have = PyBytes_Size((*b).buf) as usize;
+        let room = if size < have / 2 {
+            size + 1
+        } else if size < have {
+            return Ok(());
+        } else if size as f64 <= have as f64 * 1.125 {
+            size + (size >> 3) + if size < 9 { 3 } else { 6 }
+        } else {
+            size + 1
+        };
+        if room > isize::MAX as usize {
+            bail!(PyExc_OverflowError, "new buffer size too large");
+        }
+        if shared(b) { unshare(b, room as isize) } else { check_status(_PyBytes_Resize(&raw mut (*b).buf, room as Py_ssize_t)) }
+    }
 }
 
 /// The next bytes, at most `n` of them (all if negative), and moves past them.
@@ -52,11 +99,24 @@ fn take<'a>(slf: B<'a>, n: isize) -> PyResult<&'a [u8]> {
     Ok(&d[from..from + n])
 }
 
+/// As [`take`], as an object; the whole contents are not copied.
+fn take_object(slf: B<'_>, n: isize) -> PyResult<Owned> {
+    let start = slf.pos == 0;
+    let part = take(slf, n)?;
+    // SAFETY: [TYPE]
+    unsafe {
+        if start && part.len() > 1 && part.len() == PyBytes_Size(slf.buf) as usize && slf.exports == 0 {
+            return Ok(Owned::from_borrowed(slf.buf));
+        }
+    }
+    bytes(part)
+}
+
 fn read(slf: B<'_>, size: Option<Borrowed<'_>>) -> PyResult<Owned> {
     data(slf)?;
     // SAFETY: [ARGS]
     let n = unsafe { size_or_none(size)? };
-    bytes(take(slf, n)?)
+    take_object(slf, n)
 }
 
 fn line_length(slf: B<'_>, limit: isize) -> PyResult<isize> {
@@ -70,7 +130,7 @@ fn readline(slf: B<'_>, size: Option<Borrowed<'_>>) -> PyResult<Owned> {
     data(slf)?;
     // SAFETY: [ARGS]
     let limit = unsafe { size_or_none(size)? };
-    bytes(take(slf, line_length(slf, limit)?)?)
+    take_object(slf, line_length(slf, limit)?)
 }
 
 fn readlines(slf: B<'_>, size: Option<Borrowed<'_>>) -> PyResult<Owned> {
@@ -85,7 +145,7 @@ fn readlines(slf: B<'_>, size: Option<Borrowed<'_>>) -> PyResult<Owned> {
             if n == 0 {
                 return Ok(list);
             }
-            let line = bytes(take(slf, n)?)?;
+            let line = take_object(slf, n)?;
             check_status(PyList_Append(list.as_ptr(), line.as_ptr()))?;
             total += n;
             if hint > 0 && total >= hint {
@@ -107,26 +167,31 @@ fn readinto(slf: B<'_>, buffer: Borrowed<'_>) -> PyResult<isize> {
 }
 
 fn write_bytes(slf: B<'_>, chunk: &[u8]) -> PyResult<isize> {
-    let d = data(slf)?;
     if chunk.is_empty() {
         return Ok(0);
     }
-    let pos = slf.pos as usize;
-    let Some(end) = pos.checked_add(chunk.len()).filter(|&e| e <= isize::MAX as usize) else {
-        bail!(PyExc_OverflowError, "new buffer size too large");
-    };
-    if end > d.len() {
-        if d.try_reserve(end - d.len()).is_err() {
-            // SAFETY: [GIL]
-            unsafe {
-                PyErr_NoMemory();
-                return Err(Raised::assume());
-            }
+    let b = slf.as_ptr();
+    // SAFETY: [TYPE] the chunk is not of a buffer that resizing could free: nothing is exported.
+    unsafe {
+        let pos = (*b).pos as usize;
+        let Some(end) = pos.checked_add(chunk.len()).filter(|&e| e <= isize::MAX as usize) else {
+            bail!(PyExc_OverflowError, "new buffer size too large");
+        };
+        if end > PyBytes_Size((*b).buf) as usize {
+            resize(b, end)?;
+        } else if shared(b) {
+            unshare(b, (*b).size.max(end as isize))?;
         }
-        d.resize(end, 0);
+        let start = PyBytes_AS_STRING((*b).buf).cast_mut().cast::<u8>();
+        if pos > (*b).size as usize {
+            core::ptr::write_bytes(start.add((*b).size as usize), 0, pos - (*b).size as usize);
+        }
+        core::ptr::copy_nonoverlapping(chunk.as_ptr(), start.add(pos), chunk.len());
+        // The bytes had perhaps been hashed while they were shared.
+        taipan_objects::bytesobject::forget_hash((*b).buf);
+        (*b).pos = end as isize;
+        (*b).size = (*b).size.max(end as isize);
     }
-    d[pos..end].copy_from_slice(chunk);
-    set_pos(slf, end as isize);
     Ok(chunk.len() as isize)
 }
 
@@ -135,7 +200,8 @@ fn write(slf: B<'_>, b: Borrowed<'_>) -> PyResult<isize> {
     check_exports(slf)?;
     // SAFETY: [ARGS]
     let view = unsafe { BufferView::get(b.ob())? };
-    data(slf)?;
+    check_closed(slf)?;
+    check_exports(slf)?;
     write_bytes(slf, view.as_bytes())
 }
 
@@ -166,7 +232,14 @@ fn truncate(slf: B<'_>, size: Option<Borrowed<'_>>) -> PyResult<isize> {
     if n < 0 {
         bail!(PyExc_ValueError, "negative size value {}", n);
     }
-    data(slf)?.truncate(n as usize);
+    check_closed(slf)?;
+    if n < slf.size {
+        // SAFETY: [TYPE]
+        unsafe {
+            (*slf.as_ptr()).size = n;
+            resize(slf.as_ptr(), n as usize)?;
+        }
+    }
     Ok(n)
 }
 
@@ -188,7 +261,18 @@ fn tell(slf: B<'_>) -> PyResult<isize> {
     Ok(slf.pos)
 }
 fn getvalue(slf: B<'_>) -> PyResult<Owned> {
-    bytes(data(slf)?)
+    check_closed(slf)?;
+    // SAFETY: [TYPE]
+    unsafe {
+        let b = slf.as_ptr();
+        if (*b).size <= 1 || (*b).exports > 0 {
+            return bytes(data(slf)?);
+        }
+        if (*b).size != PyBytes_Size((*b).buf) {
+            if shared(b) { unshare(b, (*b).size)? } else { check_status(_PyBytes_Resize(&raw mut (*b).buf, (*b).size))? }
+        }
+        Ok(Owned::from_borrowed((*b).buf))
+    }
 }
 fn yes(slf: B<'_>) -> PyResult<bool> {
     data(slf)?;
@@ -204,16 +288,11 @@ fn flush(slf: B<'_>) -> PyResult<()> {
 fn close(slf: B<'_>) -> PyResult<()> {
     check_exports(slf)?;
     // SAFETY: [OWN]
-    unsafe {
-        let d = core::mem::replace(&mut (*slf.as_ptr()).data, null_mut());
-        if !d.is_null() {
-            drop(Box::from_raw(d));
-        }
-    }
+    unsafe { setref(&raw mut (*slf.as_ptr()).buf, null_mut()) };
     Ok(())
 }
 fn closed(slf: B<'_>) -> PyResult<bool> {
-    Ok(slf.data.is_null())
+    Ok(slf.buf.is_null())
 }
 
 fn getstate(slf: B<'_>) -> PyResult<Owned> {
@@ -232,10 +311,9 @@ fn setstate(slf: B<'_>, state: Borrowed<'_>) -> PyResult<()> {
         if PyTuple_Check(state.ob()) == 0 || PyTuple_GET_SIZE(state.ob()) < 3 {
             bail!(PyExc_TypeError, "{}.__setstate__ argument should be 3-tuple, got {}", type_name(slf.ob()), type_name(state.ob()));
         }
+        check_closed(slf)?;
         check_exports(slf)?;
-        data(slf)?.clear();
-        set_pos(slf, 0);
-        write(slf, Borrowed::from_ptr(PyTuple_GET_ITEM(state.ob(), 0)))?;
+        start_with(slf, Some(Borrowed::from_ptr(PyTuple_GET_ITEM(state.ob(), 0))))?;
         let pos = PyTuple_GET_ITEM(state.ob(), 1);
         if PyLong_Check(pos) == 0 {
             bail!(PyExc_TypeError, "second item of state must be an integer, not {}", type_name(pos));
@@ -265,11 +343,37 @@ fn setstate(slf: B<'_>, state: Borrowed<'_>) -> PyResult<()> {
 fn sizeof(slf: B<'_>) -> PyResult<isize> {
     // SAFETY: [TYPE]
     unsafe {
-        let mut n = (*slf.ob_type()).tp_basicsize;
-        if !slf.data.is_null() {
-            n += 33 + (*slf.data).capacity() as isize;
+        let mut n = (*slf.ob_type()).tp_basicsize as usize;
+        if !slf.buf.is_null() && !shared(slf.as_ptr()) {
+            let size = _PySys_GetSizeOf(slf.buf);
+            if size == usize::MAX {
+                return Err(Raised::assume());
+            }
+            n += size;
         }
-        Ok(n)
+        Ok(n as isize)
+    }
+}
+
+/// Sets the contents, which are shared with a bytes object, and goes to the start.
+unsafe fn start_with(slf: B<'_>, initial: Option<Borrowed<'_>>) -> PyResult<()> {
+    // SAFETY: [TYPE] no exports.
+    unsafe {
+        let b = slf.as_ptr();
+        (*b).size = 0;
+        (*b).pos = 0;
+        if let Some(i) = initial
+            && !i.is_none()
+        {
+            if PyBytes_CheckExact(i.ob()) != 0 {
+                setref(&raw mut (*b).buf, i.to_owned().into_raw());
+                (*b).size = PyBytes_Size(i.ob());
+            } else {
+                write(slf, i)?;
+                set_pos(slf, 0);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -277,19 +381,11 @@ fn init(slf: B<'_>, initial: Option<Borrowed<'_>>) -> PyResult<()> {
     check_exports(slf)?;
     // SAFETY: [TYPE]
     unsafe {
-        if slf.data.is_null() {
-            (*slf.as_ptr()).data = Box::into_raw(Box::default());
+        if slf.buf.is_null() {
+            (*slf.as_ptr()).buf = bytes(b"")?.into_raw();
         }
-        (*slf.data).clear();
-        set_pos(slf, 0);
-        if let Some(i) = initial
-            && !i.is_none()
-        {
-            write(slf, i)?;
-            set_pos(slf, 0);
-        }
+        start_with(slf, initial)
     }
-    Ok(())
 }
 
 unsafe extern "C" fn new_(tp: *mut PyTypeObject, _: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
@@ -297,7 +393,7 @@ unsafe extern "C" fn new_(tp: *mut PyTypeObject, _: *mut PyObject, _: *mut PyObj
     unsafe {
         let op = (*tp).tp_alloc.unwrap_or(PyType_GenericAlloc)(tp, 0);
         if !op.is_null() {
-            (*op.cast::<BytesIo>()).data = Box::into_raw(Box::default());
+            (*op.cast::<BytesIo>()).buf = PyBytes_FromStringAndSize(core::ptr::null(), 0);
         }
         op
     }
@@ -310,18 +406,21 @@ unsafe extern "C" fn dealloc(slf: *mut PyObject) {
         if !(*b).weakreflist.is_null() {
             PyObject_ClearWeakRefs(slf);
         }
-        if !(*b).data.is_null() {
-            drop(Box::from_raw((*b).data));
+        if (*b).exports > 0 {
+            let _ = raise!(PyExc_SystemError, "deallocated BytesIO object has exported buffers");
+            PyErr_WriteUnraisable(null_mut());
         }
+        Py_XDECREF((*b).buf);
         Py_XDECREF((*b).dict);
-        if let Some(free) = (*type_of(slf)).tp_free {
-            free(slf.cast());
-        }
+        free_instance(slf);
     }
 }
 unsafe extern "C" fn traverse(slf: *mut PyObject, visitor: visitproc, arg: *mut c_void) -> c_int {
     // SAFETY: [TYPE]
-    unsafe { visit((*slf.cast::<BytesIo>()).dict, visitor, arg) }
+    unsafe {
+        py_visit!(visitor, arg; type_of(slf), (*slf.cast::<BytesIo>()).dict, (*slf.cast::<BytesIo>()).buf);
+    }
+    0
 }
 unsafe extern "C" fn clear(slf: *mut PyObject) -> c_int {
     // SAFETY: [TYPE]
@@ -334,7 +433,7 @@ unsafe extern "C" fn iternext(slf: *mut PyObject) -> *mut PyObject {
         let slf = Borrowed::<BytesIo>::from_ptr(slf.cast());
         match line_length(slf, -1) {
             Ok(0) | Err(_) => null_mut(),
-            Ok(n) => take(slf, n).and_then(bytes).into_c(),
+            Ok(n) => take_object(slf, n).into_c(),
         }
     }
 }
@@ -352,11 +451,15 @@ unsafe extern "C" fn buffer_get(slf: *mut PyObject, view: *mut Py_buffer, flags:
         if view.is_null() {
             return Err::<(), _>(raise!(PyExc_BufferError, "bytesiobuf_getbuffer: view==NULL argument is obsolete")).into_c();
         }
-        if (*b).data.is_null() {
+        if (*b).buf.is_null() {
             return Err::<(), _>(raise!(PyExc_ValueError, "I/O operation on closed file.")).into_c();
         }
-        let d = &mut *(*b).data;
-        let r = PyBuffer_FillInfo(view, slf, d.as_mut_ptr().cast::<c_void>(), d.len() as Py_ssize_t, 0, flags);
+        if shared(b) && unshare(b, (*b).size).is_err() {
+            return -1;
+        }
+        let start = PyBytes_AS_STRING((*b).buf).cast_mut().cast::<c_void>();
+        taipan_objects::bytesobject::forget_hash((*b).buf);
+        let r = PyBuffer_FillInfo(view, slf, start, (*b).size, 0, flags);
         if r == 0 {
             (*b).exports += 1;
         }
@@ -372,12 +475,15 @@ unsafe extern "C" fn buffer_dealloc(slf: *mut PyObject) {
     unsafe {
         PyObject_GC_UnTrack(slf.cast());
         Py_XDECREF((*slf.cast::<BytesIoBuffer>()).source.cast());
-        PyObject_GC_Del(slf.cast());
+        free_instance(slf);
     }
 }
 unsafe extern "C" fn buffer_traverse(slf: *mut PyObject, visitor: visitproc, arg: *mut c_void) -> c_int {
     // SAFETY: [TYPE]
-    unsafe { visit((*slf.cast::<BytesIoBuffer>()).source, visitor, arg) }
+    unsafe {
+        py_visit!(visitor, arg; type_of(slf), (*slf.cast::<BytesIoBuffer>()).source);
+    }
+    0
 }
 static mut BUFFER_PROCS: PyBufferProcs = PyBufferProcs { bf_getbuffer: Some(buffer_get), bf_releasebuffer: Some(buffer_release) };
 /// `_io._BytesIOBuffer`.
@@ -386,10 +492,8 @@ pub static mut BYTESIOBUF: PyTypeObject = PyTypeObject {
     tp_basicsize: size_of::<BytesIoBuffer>() as Py_ssize_t,
     tp_dealloc: Some(buffer_dealloc),
     tp_as_buffer: &raw mut BUFFER_PROCS,
-    tp_flags: Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+    tp_flags: Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     tp_traverse: Some(buffer_traverse),
-    tp_alloc: Some(PyType_GenericAlloc),
-    tp_free: Some(PyObject_GC_Del),
     ..TYPE_INIT
 };
 
@@ -397,7 +501,7 @@ fn getbuffer(slf: B<'_>) -> PyResult<Owned> {
     data(slf)?;
     // SAFETY: [OWN] a fresh instance.
     unsafe {
-        let b = Owned::from_owned_or_err(PyType_GenericAlloc(&raw mut BYTESIOBUF, 0))?;
+        let b = Owned::from_owned_or_err(PyType_GenericAlloc(types().bytesiobuf, 0))?;
         (*b.as_ptr().cast::<BytesIoBuffer>()).source = slf.to_owned().into_raw();
         Owned::from_owned_or_err(PyMemoryView_FromObject(b.as_ptr()))
     }
@@ -436,7 +540,7 @@ pub static mut BYTESIO: PyTypeObject = PyTypeObject {
     tp_name: c"_io.BytesIO".as_ptr(),
     tp_basicsize: size_of::<BytesIo>() as Py_ssize_t,
     tp_dealloc: Some(dealloc),
-    tp_flags: Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
+    tp_flags: Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
     tp_doc: c"BytesIO(initial_bytes=b'')\n--\n\nA binary stream in memory.".as_ptr(),
     tp_traverse: Some(traverse),
     tp_clear: Some(clear),
@@ -445,12 +549,9 @@ pub static mut BYTESIO: PyTypeObject = PyTypeObject {
     tp_iternext: Some(iternext),
     tp_methods: (&raw mut METHODS).cast(),
     tp_getset: (&raw mut GETSET).cast(),
-    tp_base: &raw mut BUFFEREDIOBASE,
     tp_dictoffset: core::mem::offset_of!(BytesIo, dict) as Py_ssize_t,
     tp_init: Some(initializer!("BytesIO(initial_bytes=<unrepresentable>)" => init)),
-    tp_alloc: Some(PyType_GenericAlloc),
     tp_new: Some(new_),
-    tp_free: Some(PyObject_GC_Del),
     ..TYPE_INIT
 };
 

@@ -1,6 +1,6 @@
 //! `FileIO`: a raw stream over a file descriptor.
 
-use crate::iobase::{DICT_GETSET, IoBase, RAWIOBASE, iobase_dealloc_begin, iobase_finalize, unsupported};
+use crate::iobase::{DICT_GETSET, IoBase, iobase_dealloc_begin, types, unsupported};
 use crate::support::*;
 use core::ffi::{c_int, c_void};
 use core::ptr::null_mut;
@@ -67,16 +67,17 @@ fn init(slf: F<'_>, name: Borrowed<'_>, mode: &str, closefd: bool, opener: Optio
         {
             return Err(Raised::assume());
         }
-        if PyLong_Check(name.ob()) != 0 {
-            let n = PyLong_AsLong(name.ob());
-            if n == -1 && err_occurred() {
-                return Err(Raised::assume());
-            }
-            fd = i32::try_from(n).map_err(|_| raise!(PyExc_OverflowError, "Python int too large to convert to C int"))?;
+        // A number that is no int of C is taken for a path, which fails.
+        if PyIndex_Check(name.ob()) != 0 {
+            fd = PyLong_AsInt(name.ob());
             if fd < 0 {
-                bail!(PyExc_ValueError, "negative file descriptor");
+                if !err_occurred() {
+                    bail!(PyExc_ValueError, "negative file descriptor");
+                }
+                PyErr_Clear();
             }
-        } else {
+        }
+        if fd < 0 {
             let mut converted: *mut PyObject = null_mut();
             if PyUnicode_FSConverter(name.ob(), (&raw mut converted).cast()) == 0 {
                 return Err(Raised::assume());
@@ -466,7 +467,7 @@ fn close(slf: F<'_>) -> PyResult<Owned> {
     unsafe {
         let f = slf.as_ptr();
         let base_close = || -> PyResult<Owned> {
-            let method = attr((&raw mut RAWIOBASE).cast(), intern!("close"))?;
+            let method = attr(types().rawiobase.cast(), intern!("close"))?;
             Owned::from_owned_or_err(PyObject_CallOneArg(method.as_ptr(), slf.ob()))
         };
         if !(*f).closefd {
@@ -594,16 +595,17 @@ unsafe extern "C" fn dealloc(slf: *mut PyObject) {
     // SAFETY: [OWN]
     unsafe {
         (*slf.cast::<FileIo>()).finalizing = true;
-        if iobase_dealloc_begin(slf)
-            && let Some(free) = (*type_of(slf)).tp_free
-        {
-            free(slf.cast());
+        if iobase_dealloc_begin(slf) {
+            free_instance(slf);
         }
     }
 }
 unsafe extern "C" fn traverse(slf: *mut PyObject, visitor: visitproc, arg: *mut c_void) -> c_int {
     // SAFETY: [TYPE]
-    unsafe { visit((*slf.cast::<FileIo>()).base.dict, visitor, arg) }
+    unsafe {
+        py_visit!(visitor, arg; type_of(slf), (*slf.cast::<FileIo>()).base.dict);
+    }
+    0
 }
 unsafe extern "C" fn clear(slf: *mut PyObject) -> c_int {
     // SAFETY: [TYPE]
@@ -681,21 +683,16 @@ pub static mut FILEIO: PyTypeObject = PyTypeObject {
     tp_basicsize: size_of::<FileIo>() as Py_ssize_t,
     tp_dealloc: Some(dealloc),
     tp_repr: Some(repr),
-    tp_getattro: Some(PyObject_GenericGetAttr),
-    tp_flags: Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
+    tp_flags: Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
     tp_doc: c"FileIO(file, mode='r', closefd=True, opener=None)\n--\n\nA raw stream over a file descriptor.".as_ptr(),
     tp_traverse: Some(traverse),
     tp_clear: Some(clear),
     tp_weaklistoffset: core::mem::offset_of!(FileIo, base) as Py_ssize_t + core::mem::offset_of!(IoBase, weakreflist) as Py_ssize_t,
     tp_methods: (&raw mut METHODS).cast(),
     tp_getset: (&raw mut GETSET).cast(),
-    tp_base: &raw mut RAWIOBASE,
     tp_dictoffset: core::mem::offset_of!(FileIo, base) as Py_ssize_t + core::mem::offset_of!(IoBase, dict) as Py_ssize_t,
     tp_init: Some(initializer!("FileIO(file, mode='r', closefd=True, opener=None)" => init)),
-    tp_alloc: Some(PyType_GenericAlloc),
     tp_new: Some(new_),
-    tp_free: Some(PyObject_GC_Del),
-    tp_finalize: Some(iobase_finalize),
     ..TYPE_INIT
 };
 

@@ -21,6 +21,49 @@ pub struct IoBase {
 /// `io.UnsupportedOperation`; made when the module is.
 pub static mut UNSUPPORTED: *mut PyObject = null_mut();
 
+/// The module's types. They are made from the static descriptions in these files when the module is.
+pub struct Types {
+    pub iobase: *mut PyTypeObject,
+    pub rawiobase: *mut PyTypeObject,
+    pub bufferediobase: *mut PyTypeObject,
+    pub textiobase: *mut PyTypeObject,
+    pub fileio: *mut PyTypeObject,
+    pub bytesio: *mut PyTypeObject,
+    pub bytesiobuf: *mut PyTypeObject,
+    pub stringio: *mut PyTypeObject,
+    pub reader: *mut PyTypeObject,
+    pub writer: *mut PyTypeObject,
+    pub random: *mut PyTypeObject,
+    pub rwpair: *mut PyTypeObject,
+    pub newline_decoder: *mut PyTypeObject,
+    pub textiowrapper: *mut PyTypeObject,
+}
+
+/// See [`types`].
+pub static mut TYPES: Types = Types {
+    iobase: null_mut(),
+    rawiobase: null_mut(),
+    bufferediobase: null_mut(),
+    textiobase: null_mut(),
+    fileio: null_mut(),
+    bytesio: null_mut(),
+    bytesiobuf: null_mut(),
+    stringio: null_mut(),
+    reader: null_mut(),
+    writer: null_mut(),
+    random: null_mut(),
+    rwpair: null_mut(),
+    newline_decoder: null_mut(),
+    textiowrapper: null_mut(),
+};
+
+/// The types; complete once the module has been executed, before which nobody can get here.
+#[inline(always)]
+pub fn types() -> &'static Types {
+    // SAFETY: [STATIC] written when the module is made.
+    unsafe { &*(&raw const TYPES) }
+}
+
 /// Raises io.UnsupportedOperation.
 pub fn unsupported(what: &str) -> Raised {
     // SAFETY: [STATIC] set before any stream exists.
@@ -116,7 +159,7 @@ fn never(_: Borrowed<'_>) -> PyResult<bool> {
     Ok(false)
 }
 
-/// PEP 442 finaliser: closes the stream unless it is closed. Errors are silent, but for dev mode.
+/// PEP 442 finaliser: closes the stream unless it is closed. Errors go to `sys.unraisablehook`.
 pub unsafe extern "C" fn iobase_finalize(slf: *mut PyObject) {
     // SAFETY: [GIL] an exception in progress is kept.
     unsafe {
@@ -133,9 +176,8 @@ pub unsafe extern "C" fn iobase_finalize(slf: *mut PyObject) {
             if PyObject_SetAttr(slf, intern!("_finalizing"), Py_True()) < 0 {
                 PyErr_Clear();
             }
-            if let Err(e) = call0(slf, intern!("close")) {
-                // Silent, as the stream may be incomplete; only the interpreter's own diagnostics show it.
-                e.clear();
+            if call0(slf, intern!("close")).is_err() {
+                PyErr_WriteUnraisable(slf);
             }
         }
         PyErr_SetRaisedException(exc);
@@ -169,16 +211,17 @@ pub unsafe fn iobase_dealloc_begin(slf: *mut PyObject) -> bool {
 unsafe extern "C" fn iobase_dealloc(slf: *mut PyObject) {
     // SAFETY: [OWN]
     unsafe {
-        if iobase_dealloc_begin(slf)
-            && let Some(free) = (*type_of(slf)).tp_free
-        {
-            free(slf.cast());
+        if iobase_dealloc_begin(slf) {
+            free_instance(slf);
         }
     }
 }
 unsafe extern "C" fn iobase_traverse(slf: *mut PyObject, visitor: visitproc, arg: *mut c_void) -> c_int {
     // SAFETY: [TYPE]
-    unsafe { visit((*slf.cast::<IoBase>()).dict, visitor, arg) }
+    unsafe {
+        py_visit!(visitor, arg; type_of(slf), (*slf.cast::<IoBase>()).dict);
+    }
+    0
 }
 unsafe extern "C" fn iobase_clear(slf: *mut PyObject) -> c_int {
     // SAFETY: [TYPE]
@@ -403,8 +446,7 @@ pub static mut IOBASE: PyTypeObject = PyTypeObject {
     tp_name: c"_io._IOBase".as_ptr(),
     tp_basicsize: size_of::<IoBase>() as Py_ssize_t,
     tp_dealloc: Some(iobase_dealloc),
-    tp_getattro: Some(PyObject_GenericGetAttr),
-    tp_flags: Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
+    tp_flags: Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
     tp_doc: c"What all streams have in common.".as_ptr(),
     tp_traverse: Some(iobase_traverse),
     tp_clear: Some(iobase_clear),
@@ -415,9 +457,6 @@ pub static mut IOBASE: PyTypeObject = PyTypeObject {
     tp_getset: (&raw mut IOBASE_GETSET).cast(),
     tp_dictoffset: core::mem::offset_of!(IoBase, dict) as Py_ssize_t,
     tp_finalize: Some(iobase_finalize),
-    tp_alloc: Some(PyType_GenericAlloc),
-    tp_new: Some(PyType_GenericNew),
-    tp_free: Some(PyObject_GC_Del),
     ..TYPE_INIT
 };
 
@@ -442,6 +481,21 @@ fn raw_read(slf: Borrowed<'_>, size: isize) -> PyResult<Owned> {
             bail!(PyExc_ValueError, "readinto returned {} outside buffer size {}", n, size);
         }
         Owned::from_owned_or_err(PyBytes_FromStringAndSize(PyByteArray_AsString(buffer.as_ptr()), n))
+    }
+}
+
+fn raw_readinto(_: Borrowed<'_>, _buffer: Args<'_>) -> PyResult<()> {
+    // SAFETY: [GIL]
+    unsafe {
+        PyErr_SetNone(PyExc_NotImplementedError);
+        Err(Raised::assume())
+    }
+}
+fn raw_write(_: Borrowed<'_>, _b: Args<'_>) -> PyResult<()> {
+    // SAFETY: [GIL]
+    unsafe {
+        PyErr_SetNone(PyExc_NotImplementedError);
+        Err(Raised::assume())
     }
 }
 
@@ -474,6 +528,8 @@ fn raw_readall(slf: Borrowed<'_>) -> PyResult<Owned> {
 
 methods! {
     static RAWIO_METHODS = [
+        "readinto($self, /, *args)" => raw_readinto, "Read into a buffer; returns how many bytes.";
+        "write($self, /, *args)" => raw_write, "Write bytes; returns how many.";
         "read($self, size=-1, /)" => raw_read, "At most size bytes.";
         "readall($self, /)" => raw_readall, "All that is left.";
     ];
@@ -482,11 +538,9 @@ methods! {
 /// `_io._RawIOBase`.
 pub static mut RAWIOBASE: PyTypeObject = PyTypeObject {
     tp_name: c"_io._RawIOBase".as_ptr(),
-    tp_flags: Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+    tp_flags: Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE,
     tp_doc: c"Base of raw binary streams.".as_ptr(),
     tp_methods: (&raw mut RAWIO_METHODS).cast(),
-    tp_base: &raw mut IOBASE,
-    tp_finalize: Some(iobase_finalize),
     ..TYPE_INIT
 };
 

@@ -3,14 +3,14 @@
 use crate::buffered::{BUFFEREDIOBASE, RANDOM, READER, RWPAIR, WRITER};
 use crate::bytesio::{BYTESIO, BYTESIOBUF};
 use crate::fileio::FILEIO;
-use crate::iobase::{IOBASE, RAWIOBASE, UNSUPPORTED};
+use crate::iobase::{IOBASE, RAWIOBASE, TYPES, UNSUPPORTED, types};
 use crate::newline::NEWLINE_DECODER;
 use crate::stringio::STRINGIO;
 use crate::support::*;
 use crate::textio::{TEXTIOBASE, TEXTIOWRAPPER};
 use core::ptr::null_mut;
 use taipan_abi::*;
-use taipan_clinic::{methods, module, module::add_int, module::add_object, module::add_type};
+use taipan_clinic::{methods, module, module::add_int, module::add_object, module::heap_subtype};
 
 unsafe fn make(tp: *mut PyTypeObject, args: &[*mut PyObject]) -> PyResult<Owned> {
     // SAFETY: [ARGS]
@@ -102,7 +102,7 @@ fn open(
         let raw_mode = string(&raw_mode)?;
         let none_ = none();
         let raw = make(
-            &raw mut FILEIO,
+            types().fileio,
             &[p, raw_mode.as_ptr(), boolean(closefd).as_ptr(), opener.map_or(none_.as_ptr(), |o| o.ob())],
         )?;
         let mut result = raw.clone();
@@ -123,11 +123,11 @@ fn open(
                 return Ok(());
             }
             let tp = if m.plus {
-                &raw mut RANDOM
+                types().random
             } else if kind == 'r' {
-                &raw mut READER
+                types().reader
             } else {
-                &raw mut WRITER
+                types().writer
             };
             let size = int(size)?;
             *result = make(tp, &[raw.as_ptr(), size.as_ptr()])?;
@@ -137,7 +137,7 @@ fn open(
             let text = |t: Option<&str>| t.map_or_else(|| Ok(none()), string);
             let (e, r, n) = (text(encoding)?, text(errors)?, text(newline)?);
             let wrapper = make(
-                &raw mut TEXTIOWRAPPER,
+                types().textiowrapper,
                 &[result.as_ptr(), e.as_ptr(), r.as_ptr(), n.as_ptr(), boolean(line_buffering).as_ptr()],
             )?;
             *result = wrapper;
@@ -211,13 +211,29 @@ fn exec(module: Borrowed<'_>) -> PyResult<()> {
         }
         add_object(module, c"UnsupportedOperation", Ok(Owned::from_borrowed(UNSUPPORTED)))?;
         add_object(module, c"BlockingIOError", Ok(Owned::from_borrowed(PyExc_BlockingIOError)))?;
-        check_status(PyType_Ready(&raw mut BYTESIOBUF))?;
+        let t = &raw mut TYPES;
+        if (*t).textiowrapper.is_null() {
+            let none = null_mut();
+            (*t).iobase = heap_subtype(module, &raw mut IOBASE, none)?;
+            (*t).rawiobase = heap_subtype(module, &raw mut RAWIOBASE, (*t).iobase)?;
+            (*t).bufferediobase = heap_subtype(module, &raw mut BUFFEREDIOBASE, (*t).iobase)?;
+            (*t).textiobase = heap_subtype(module, &raw mut TEXTIOBASE, (*t).iobase)?;
+            (*t).fileio = heap_subtype(module, &raw mut FILEIO, (*t).rawiobase)?;
+            (*t).bytesio = heap_subtype(module, &raw mut BYTESIO, (*t).bufferediobase)?;
+            (*t).bytesiobuf = heap_subtype(module, &raw mut BYTESIOBUF, none)?;
+            (*t).stringio = heap_subtype(module, &raw mut STRINGIO, (*t).textiobase)?;
+            (*t).reader = heap_subtype(module, &raw mut READER, (*t).bufferediobase)?;
+            (*t).writer = heap_subtype(module, &raw mut WRITER, (*t).bufferediobase)?;
+            (*t).random = heap_subtype(module, &raw mut RANDOM, (*t).bufferediobase)?;
+            (*t).rwpair = heap_subtype(module, &raw mut RWPAIR, (*t).bufferediobase)?;
+            (*t).newline_decoder = heap_subtype(module, &raw mut NEWLINE_DECODER, none)?;
+            (*t).textiowrapper = heap_subtype(module, &raw mut TEXTIOWRAPPER, (*t).textiobase)?;
+        }
         for tp in [
-            &raw mut IOBASE, &raw mut RAWIOBASE, &raw mut BUFFEREDIOBASE, &raw mut TEXTIOBASE, &raw mut FILEIO, &raw mut BYTESIO,
-            &raw mut STRINGIO, &raw mut READER, &raw mut WRITER, &raw mut RANDOM, &raw mut RWPAIR, &raw mut NEWLINE_DECODER,
-            &raw mut TEXTIOWRAPPER, &raw mut BYTESIOBUF,
+            (*t).iobase, (*t).rawiobase, (*t).bufferediobase, (*t).textiobase, (*t).fileio, (*t).bytesio, (*t).stringio,
+            (*t).reader, (*t).writer, (*t).random, (*t).rwpair, (*t).newline_decoder, (*t).textiowrapper, (*t).bytesiobuf,
         ] {
-            add_type(module, tp)?;
+            check_status(PyModule_AddType(module.ob(), tp))?;
         }
     }
     Ok(())

@@ -275,7 +275,7 @@ unsafe extern "C" fn traverse(slf: *mut PyObject, visitor: visitproc, arg: *mut 
     // SAFETY: [TYPE]
     unsafe {
         let d = slf.cast::<NewlineDecoder>();
-        py_visit!(visitor, arg; (*d).decoder, (*d).errors);
+        py_visit!(visitor, arg; type_of(slf), (*d).decoder, (*d).errors);
     }
     0
 }
@@ -293,9 +293,7 @@ unsafe extern "C" fn dealloc(slf: *mut PyObject) {
     unsafe {
         PyObject_GC_UnTrack(slf.cast());
         clear(slf);
-        if let Some(free) = (*type_of(slf)).tp_free {
-            free(slf.cast());
-        }
+        free_instance(slf);
     }
 }
 
@@ -314,16 +312,13 @@ pub static mut NEWLINE_DECODER: PyTypeObject = PyTypeObject {
     tp_name: c"_io.IncrementalNewlineDecoder".as_ptr(),
     tp_basicsize: size_of::<NewlineDecoder>() as Py_ssize_t,
     tp_dealloc: Some(dealloc),
-    tp_flags: Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
+    tp_flags: Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
     tp_doc: c"IncrementalNewlineDecoder(decoder, translate, errors='strict')\n--\n\nA decoder that translates line ends of another's output.".as_ptr(),
     tp_traverse: Some(traverse),
     tp_clear: Some(clear),
     tp_methods: (&raw mut METHODS).cast(),
     tp_getset: (&raw mut GETSET).cast(),
     tp_init: Some(initializer!("IncrementalNewlineDecoder(decoder, translate, errors='strict')" => init)),
-    tp_alloc: Some(PyType_GenericAlloc),
-    tp_new: Some(PyType_GenericNew),
-    tp_free: Some(PyObject_GC_Del),
     ..TYPE_INIT
 };
 

@@ -1,9 +1,8 @@
 //! `StringIO`: a text stream in memory.
 
-use crate::iobase::DICT_GETSET;
+use crate::iobase::{DICT_GETSET, types};
 use crate::newline::{code_points, from_code_points, newlines_object, translate};
 use crate::support::*;
-use crate::textio::TEXTIOBASE;
 use core::ffi::{c_int, c_void};
 use core::ptr::null_mut;
 use taipan_abi::*;
@@ -105,7 +104,7 @@ fn readline(slf: S<'_>, size: Option<Borrowed<'_>>) -> PyResult<Owned> {
 unsafe extern "C" fn iternext(slf: *mut PyObject) -> *mut PyObject {
     // SAFETY: [TYPE]
     unsafe {
-        let exact = type_of(slf) == &raw mut STRINGIO;
+        let exact = type_of(slf) == types().stringio;
         let line = if exact {
             next_line(Borrowed::from_ptr(slf.cast()), -1)
         } else {
@@ -362,14 +361,15 @@ unsafe extern "C" fn dealloc(slf: *mut PyObject) {
         Py_XDECREF((*s).readnl);
         Py_XDECREF((*s).writenl);
         Py_XDECREF((*s).dict);
-        if let Some(free) = (*type_of(slf)).tp_free {
-            free(slf.cast());
-        }
+        free_instance(slf);
     }
 }
 unsafe extern "C" fn traverse(slf: *mut PyObject, visitor: visitproc, arg: *mut c_void) -> c_int {
     // SAFETY: [TYPE]
-    unsafe { visit((*slf.cast::<StringIo>()).dict, visitor, arg) }
+    unsafe {
+        py_visit!(visitor, arg; type_of(slf), (*slf.cast::<StringIo>()).dict);
+    }
+    0
 }
 unsafe extern "C" fn clear(slf: *mut PyObject) -> c_int {
     // SAFETY: [TYPE]
@@ -408,7 +408,7 @@ pub static mut STRINGIO: PyTypeObject = PyTypeObject {
     tp_name: c"_io.StringIO".as_ptr(),
     tp_basicsize: size_of::<StringIo>() as Py_ssize_t,
     tp_dealloc: Some(dealloc),
-    tp_flags: Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
+    tp_flags: Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
     tp_doc: c"StringIO(initial_value='', newline='\\n')\n--\n\nA text stream in memory.".as_ptr(),
     tp_traverse: Some(traverse),
     tp_clear: Some(clear),
@@ -416,7 +416,6 @@ pub static mut STRINGIO: PyTypeObject = PyTypeObject {
     tp_iternext: Some(iternext),
     tp_methods: (&raw mut METHODS).cast(),
     tp_getset: (&raw mut GETSET).cast(),
-    tp_base: &raw mut TEXTIOBASE,
     tp_dictoffset: core::mem::offset_of!(StringIo, dict) as Py_ssize_t,
     tp_init: Some({
         unsafe extern "C" fn entry(slf: *mut PyObject, args: *mut PyObject, kw: *mut PyObject) -> c_int {
@@ -434,9 +433,7 @@ pub static mut STRINGIO: PyTypeObject = PyTypeObject {
         }
         entry
     }),
-    tp_alloc: Some(PyType_GenericAlloc),
     tp_new: Some(PyType_GenericNew),
-    tp_free: Some(PyObject_GC_Del),
     ..TYPE_INIT
 };
 

@@ -3,6 +3,21 @@
 use core::ptr::null_mut;
 use taipan_abi::*;
 
+/// Frees an instance of a heap type and releases the type.
+///
+/// # Safety
+/// `slf` is being deallocated; nothing of it is used any more.
+pub unsafe fn free_instance(slf: *mut PyObject) {
+    // SAFETY: [OWN] the instance counted its type.
+    unsafe {
+        let tp = type_of(slf);
+        if let Some(free) = (*tp).tp_free {
+            free(slf.cast());
+        }
+        Py_DECREF(tp.cast());
+    }
+}
+
 /// `obj.name()`.
 ///
 /// # Safety

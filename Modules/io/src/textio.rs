@@ -4,8 +4,8 @@
 //! `snapshot` (decoder flags and the bytes fed since) lets `tell` find its way back. Writing: text is encoded at once and
 //! gathered in `pending` until a chunk is full.
 
-use crate::iobase::{DICT_GETSET, IOBASE, IoBase, iobase_dealloc_begin, iobase_finalize, is_closed, unsupported};
-use crate::newline::{NEWLINE_DECODER, NewlineDecoder, code_points, decode as newline_decode};
+use crate::iobase::{DICT_GETSET, IoBase, iobase_dealloc_begin, is_closed, types, unsupported};
+use crate::newline::{NewlineDecoder, code_points, decode as newline_decode};
 use crate::support::*;
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr::null_mut;
@@ -48,12 +48,10 @@ getset! {
 /// `_io._TextIOBase`.
 pub static mut TEXTIOBASE: PyTypeObject = PyTypeObject {
     tp_name: c"_io._TextIOBase".as_ptr(),
-    tp_flags: Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+    tp_flags: Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE,
     tp_doc: c"Base of text streams.".as_ptr(),
     tp_methods: (&raw mut BASE_METHODS).cast(),
     tp_getset: (&raw mut BASE_ATTRS).cast(),
-    tp_base: &raw mut IOBASE,
-    tp_finalize: Some(iobase_finalize),
     ..TYPE_INIT
 };
 
@@ -61,14 +59,24 @@ pub static mut TEXTIOBASE: PyTypeObject = PyTypeObject {
 
 /// Encoders that need no codec object.
 #[derive(Clone, Copy, PartialEq)]
+#[repr(u8)]
 enum Fast {
-    No,
+    No = 0,
     Ascii,
     Latin1,
     Utf8,
 }
 
-/// State of a text stream.
+/// Line ends; the one that needs no translation is 0, as in fresh instances.
+#[derive(Clone, Copy, PartialEq)]
+#[repr(u8)]
+enum LineEnd {
+    Lf = 0,
+    Cr,
+    CrLf,
+}
+
+/// State of a text stream. All zeros is a stream that isn't initialised.
 #[repr(C)]
 pub struct TextIo {
     base: IoBase,
@@ -100,7 +108,8 @@ pub struct TextIo {
     /// NULL, or a tuple (decoder flags, bytes fed since).
     snapshot: *mut PyObject,
     b2cratio: f64,
-    writenl: &'static str,
+    /// What a written line end becomes.
+    writenl: LineEnd,
     pending: *mut Vec<u8>,
 }
 type T<'a> = Borrowed<'a, TextIo>;
@@ -171,7 +180,7 @@ unsafe fn make_coders(t: *mut TextIo, codec: &Owned) -> PyResult<()> {
             let decoder = if (*t).readuniversal {
                 let translate = boolean((*t).readtranslate);
                 let args = [inner.as_ptr(), translate.as_ptr()];
-                Owned::from_owned_or_err(PyObject_Vectorcall((&raw mut NEWLINE_DECODER).cast(), args.as_ptr(), 2, null_mut()))?
+                Owned::from_owned_or_err(PyObject_Vectorcall(types().newline_decoder.cast(), args.as_ptr(), 2, null_mut()))?
             } else {
                 inner
             };
@@ -225,9 +234,9 @@ unsafe fn set_newline(t: *mut TextIo, newline: Option<&str>) -> PyResult<()> {
         (*t).readtranslate = newline.is_none();
         (*t).writetranslate = newline != Some("");
         (*t).writenl = match newline {
-            Some("\r") => "\r",
-            Some("\r\n") => "\r\n",
-            _ => "\n",
+            Some("\r") => LineEnd::Cr,
+            Some("\r\n") => LineEnd::CrLf,
+            _ => LineEnd::Lf,
         };
         Ok(())
     }
@@ -253,7 +262,7 @@ unsafe fn fix_encoder_state(t: *mut TextIo) -> PyResult<()> {
     }
 }
 
-/// Raises for an unknown error handler, in development mode only; checks its type always.
+/// The text of an argument; TypeError unless it is a str, ValueError if it has a NUL.
 unsafe fn text_of<'a>(op: *mut PyObject, what: &str) -> PyResult<&'a str> {
     // SAFETY: [ARGS]
     unsafe {
@@ -286,6 +295,29 @@ unsafe extern "C" fn init_entry(slf: *mut PyObject, args: *mut PyObject, kw: *mu
             init(slf.cast(), call.slots[0], opt(1), opt(2), opt(3), flag(4)?, flag(5)?)
         })
         .into_c()
+    }
+}
+
+/// Whether a missing encoding is worth a warning (PEP 597).
+unsafe fn warn_default_encoding() -> PyResult<bool> {
+    // SAFETY: [GIL]
+    unsafe {
+        let flags = PySys_GetObject(c"flags".as_ptr());
+        if flags.is_null() {
+            return Ok(false);
+        }
+        truth(attr(flags, intern!("warn_default_encoding"))?.as_ptr())
+    }
+}
+
+/// LookupError for an unknown error handler; looked at in development mode only.
+unsafe fn check_errors(errors: *mut PyObject) -> PyResult<()> {
+    // SAFETY: [GIL]
+    unsafe {
+        if *(&raw const taipan_objects::unicode_codecs::CHECK_NAMES) {
+            Owned::from_owned_or_err(PyCodec_LookupError(c_string(errors)?.as_ptr()))?;
+        }
+        Ok(())
     }
 }
 
@@ -331,6 +363,9 @@ unsafe fn init(
     unsafe {
         (*t).ok = false;
         (*t).detached = false;
+        if encoding.is_none() && warn_default_encoding()? {
+            check_status(PyErr_WarnEx(PyExc_EncodingWarning, c"'encoding' argument not specified".as_ptr(), 1))?;
+        }
         let newline = match newline {
             Some(n) => {
                 let text = text_of(n, "newline")?;
@@ -343,6 +378,7 @@ unsafe fn init(
             None => string("strict")?,
             Some(e) => {
                 text_of(e, "errors")?;
+                check_errors(e)?;
                 Owned::from_borrowed(e)
             }
         };
@@ -436,13 +472,13 @@ fn write(slf: T<'_>, s: Borrowed<'_>) -> PyResult<isize> {
         }
         let n = PyUnicode_GetLength(s.ob());
         let mut text = s.to_owned();
-        let translates = (*t).writetranslate && (*t).writenl != "\n";
+        let translates = (*t).writetranslate && (*t).writenl != LineEnd::Lf;
         let mut has_lf = false;
         if translates || (*t).line_buffering {
             has_lf = PyUnicode_FindChar(s.ob(), 0x0a, 0, n, 1) >= 0;
         }
         if has_lf && translates {
-            let (from, to) = (string("\n")?, string((*t).writenl)?);
+            let (from, to) = (string("\n")?, string(if (*t).writenl == LineEnd::Cr { "\r" } else { "\r\n" })?);
             text = Owned::from_owned_or_err(PyUnicode_Replace(text.as_ptr(), from.as_ptr(), to.as_ptr(), -1))?;
         }
         let flush_after = (*t).line_buffering && (has_lf || PyUnicode_FindChar(s.ob(), 0x0d, 0, n, 1) >= 0);
@@ -453,6 +489,7 @@ fn write(slf: T<'_>, s: Borrowed<'_>) -> PyResult<isize> {
             let data = core::slice::from_raw_parts(p, PyUnicode_GetLength(text.as_ptr()) as usize);
             make_room(t, data.len())?;
             (*(*t).pending).extend_from_slice(data);
+            (*t).encoding_start_of_stream = false;
         } else {
             let b = encode(t, text.as_ptr())?;
             (*t).encoding_start_of_stream = false;
@@ -466,10 +503,12 @@ fn write(slf: T<'_>, s: Borrowed<'_>) -> PyResult<isize> {
         if flush_after {
             call0((*t).buffer, intern!("flush"))?;
         }
-        // What was read ahead is no longer valid.
-        setref(&raw mut (*t).decoded, null_mut());
-        (*t).used = 0;
-        setref(&raw mut (*t).snapshot, null_mut());
+        // What was read ahead is no longer valid where positions can be told.
+        if !(*t).snapshot.is_null() {
+            setref(&raw mut (*t).decoded, null_mut());
+            (*t).used = 0;
+            setref(&raw mut (*t).snapshot, null_mut());
+        }
         if !(*t).decoder.is_null() {
             call0((*t).decoder, intern!("reset"))?;
         }
@@ -477,11 +516,11 @@ fn write(slf: T<'_>, s: Borrowed<'_>) -> PyResult<isize> {
     }
 }
 
-/// Keeps `pending` from growing over a chunk when large texts follow each other.
+/// Before a large text, what waits is written out, also what other code adds meanwhile: nothing large is copied together.
 unsafe fn make_room(t: *mut TextIo, more: usize) -> PyResult<()> {
     // SAFETY: [TYPE]
     unsafe {
-        if !(*(*t).pending).is_empty() && (*(*t).pending).len() + more > (*t).chunk_size as usize {
+        while more as isize >= (*t).chunk_size && !(*(*t).pending).is_empty() {
             write_pending(t)?;
         }
         Ok(())
@@ -504,7 +543,7 @@ fn flush(slf: T<'_>) -> PyResult<Owned> {
 unsafe fn decode(t: *mut TextIo, input: *mut PyObject, last: bool) -> PyResult<Owned> {
     // SAFETY: [TYPE]
     unsafe {
-        let text = if type_of((*t).decoder) == &raw mut NEWLINE_DECODER {
+        let text = if type_of((*t).decoder) == types().newline_decoder {
             newline_decode((*t).decoder.cast::<NewlineDecoder>(), input, last)?
         } else {
             call2((*t).decoder, intern!("decode"), input, boolean(last).as_ptr())?
@@ -782,7 +821,7 @@ unsafe extern "C" fn iternext(slf: *mut PyObject) -> *mut PyObject {
             return null_mut();
         }
         (*t.as_ptr()).telling = false;
-        let line = if type_of(slf) == &raw mut TEXTIOWRAPPER {
+        let line = if type_of(slf) == types().textiowrapper {
             next_line(t, -1)
         } else {
             call0(slf, intern!("readline")).and_then(|l| {
@@ -1143,6 +1182,13 @@ unsafe extern "C" fn reconfigure(slf: *mut PyObject, args: *const *mut PyObject,
             let slf: T<'_> = Borrowed::from_ptr(slf.cast());
             let t = slf.as_ptr();
             let given = |i: usize| (!slots[i].is_null() && slots[i] != Py_None()).then_some(slots[i]);
+            for (i, what) in [(0, "encoding"), (1, "errors")] {
+                if let Some(op) = given(i)
+                    && PyUnicode_Check(op) == 0
+                {
+                    bail!(PyExc_TypeError, "reconfigure() argument '{}' must be str or None, not {}", what, type_name(op));
+                }
+            }
             let newline = if slots[2].is_null() {
                 None
             } else if slots[2] == Py_None() {
@@ -1161,7 +1207,10 @@ unsafe extern "C" fn reconfigure(slf: *mut PyObject, args: *const *mut PyObject,
             }
             let flag = |i: usize, old: bool| match given(i) {
                 None => Ok(old),
-                Some(v) => truth(v),
+                Some(v) => {
+                    let n = PyLong_AsLong(v);
+                    if n == -1 && err_occurred() { Err(Raised::assume()) } else { Ok(n != 0) }
+                }
             };
             let line_buffering = flag(3, (*t).line_buffering)?;
             let write_through = flag(4, (*t).write_through)?;
@@ -1169,20 +1218,26 @@ unsafe extern "C" fn reconfigure(slf: *mut PyObject, args: *const *mut PyObject,
             (*t).b2cratio = 0.0;
             if recodes {
                 let encoding = match given(0) {
-                    Some(e) if text_of(e, "encoding")? == "locale" => Some(locale_encoding()?),
+                    Some(e) if PyUnicode_EqualToUTF8(e, c"locale".as_ptr()) != 0 => Some(locale_encoding()?),
                     Some(e) => Some(Owned::from_borrowed(e)),
                     None => None,
                 };
                 let errors = match (given(1), &encoding) {
                     (Some(e), _) => {
                         text_of(e, "errors")?;
+                        check_errors(e)?;
                         Owned::from_borrowed(e)
                     }
                     (None, Some(_)) => string("strict")?,
                     (None, None) => Owned::from_borrowed((*t).errors),
                 };
                 let encoding = encoding.unwrap_or_else(|| Owned::from_borrowed((*t).encoding));
-                let codec = lookup_text_codec(&c_string(encoding.as_ptr())?)?;
+                // The name counts up to a NUL.
+                let name = PyUnicode_AsUTF8AndSize(encoding.as_ptr(), null_mut());
+                if name.is_null() {
+                    return Err(Raised::assume());
+                }
+                let codec = lookup_text_codec(CStr::from_ptr(name))?;
                 if let Some(n) = &newline {
                     set_newline(t, n.as_deref())?;
                 }
@@ -1331,16 +1386,6 @@ unsafe extern "C" fn repr(slf: *mut PyObject) -> *mut PyObject {
     }
 }
 
-unsafe extern "C" fn new_(tp: *mut PyTypeObject, _: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
-    // SAFETY: [ARGS] called as tp_new.
-    unsafe {
-        let op = (*tp).tp_alloc.unwrap_or(PyType_GenericAlloc)(tp, 0);
-        if !op.is_null() {
-            (*op.cast::<TextIo>()).writenl = "\n";
-        }
-        op
-    }
-}
 unsafe fn release(t: *mut TextIo) {
     // SAFETY: [OWN]
     unsafe {
@@ -1365,16 +1410,14 @@ unsafe extern "C" fn dealloc(slf: *mut PyObject) {
         if !(*t).pending.is_null() {
             drop(Box::from_raw((*t).pending));
         }
-        if let Some(free) = (*type_of(slf)).tp_free {
-            free(slf.cast());
-        }
+        free_instance(slf);
     }
 }
 unsafe extern "C" fn traverse(slf: *mut PyObject, visitor: visitproc, arg: *mut c_void) -> c_int {
     // SAFETY: [TYPE]
     unsafe {
         let t = slf.cast::<TextIo>();
-        py_visit!(visitor, arg; (*t).buffer, (*t).encoding, (*t).errors, (*t).encoder, (*t).decoder, (*t).readnl, (*t).decoded, (*t).snapshot, (*t).base.dict);
+        py_visit!(visitor, arg; type_of(slf), (*t).buffer, (*t).encoding, (*t).errors, (*t).encoder, (*t).decoder, (*t).readnl, (*t).decoded, (*t).snapshot, (*t).base.dict);
     }
     0
 }
@@ -1430,7 +1473,7 @@ pub static mut TEXTIOWRAPPER: PyTypeObject = PyTypeObject {
     tp_basicsize: size_of::<TextIo>() as Py_ssize_t,
     tp_dealloc: Some(dealloc),
     tp_repr: Some(repr),
-    tp_flags: Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
+    tp_flags: Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
     tp_doc: c"TextIOWrapper(buffer, encoding=None, errors=None, newline=None, line_buffering=False, write_through=False)\n--\n\nText over a buffered binary stream.".as_ptr(),
     tp_traverse: Some(traverse),
     tp_clear: Some(clear),
@@ -1438,13 +1481,8 @@ pub static mut TEXTIOWRAPPER: PyTypeObject = PyTypeObject {
     tp_iternext: Some(iternext),
     tp_methods: (&raw mut METHODS).cast(),
     tp_getset: (&raw mut GETSET).cast(),
-    tp_base: &raw mut TEXTIOBASE,
     tp_dictoffset: core::mem::offset_of!(IoBase, dict) as Py_ssize_t,
     tp_init: Some(init_entry),
-    tp_alloc: Some(PyType_GenericAlloc),
-    tp_new: Some(new_),
-    tp_free: Some(PyObject_GC_Del),
-    tp_finalize: Some(iobase_finalize),
     ..TYPE_INIT
 };
 

@@ -4,6 +4,7 @@ use crate::constants::CONSTANTS;
 use crate::netdb::{GAIERROR, HERROR, METHODS};
 use crate::sock::make_type;
 use taipan_clinic::support::*;
+use core::ffi::{c_int, c_void};
 use core::ptr::null_mut;
 use taipan_abi::*;
 use taipan_clinic::module;
@@ -17,6 +18,18 @@ struct Api {
     timeout_error: *mut PyObject,
 }
 static mut API: Api = Api { sock_type: null_mut(), error: null_mut(), timeout_error: null_mut() };
+
+unsafe extern "C" {
+    fn _PyCapsule_SetTraverse(op: *mut PyObject, traverse: traverseproc, clear: inquiry) -> c_int;
+}
+
+/// The record is static and counts nothing: there is nothing to visit.
+unsafe extern "C" fn api_traverse(_: *mut PyObject, _: visitproc, _: *mut c_void) -> c_int {
+    0
+}
+unsafe extern "C" fn api_clear(_: *mut PyObject) -> c_int {
+    0
+}
 
 fn exec(module: Borrowed<'_>) -> PyResult<()> {
     // SAFETY: [GIL] static types and records.
@@ -37,7 +50,9 @@ fn exec(module: Borrowed<'_>) -> PyResult<()> {
         add_object(module, c"has_ipv6", Ok(boolean(true)))?;
         API.error = os_error;
         API.timeout_error = PyExc_TimeoutError;
-        add_object(module, c"CAPI", Owned::from_owned_or_err(PyCapsule_New((&raw mut API).cast(), c"_socket.CAPI".as_ptr(), None)))?;
+        let capsule = Owned::from_owned_or_err(PyCapsule_New((&raw mut API).cast(), c"_socket.CAPI".as_ptr(), None))?;
+        check_status(_PyCapsule_SetTraverse(capsule.as_ptr(), api_traverse, api_clear))?;
+        add_object(module, c"CAPI", Ok(capsule))?;
     }
     add_str(module, c"BDADDR_ANY", "00:00:00:00:00:00")?;
     add_str(module, c"BDADDR_LOCAL", "00:00:00:FF:FF:FF")?;

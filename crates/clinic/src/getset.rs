@@ -165,6 +165,7 @@ macro_rules! constructor {
             // SAFETY: [ARGS] called as tp_new.
             unsafe {
                 let sig = SIG.erase();
+                let kwargs = $crate::invoke::keywords_for_new(&sig, tp, entry, kwargs);
                 let r = $crate::invoke::with_tuple_dict(&sig, args, kwargs, |call| {
                     Ok($crate::NativeFn::invoke($f, tp.cast(), call, &sig))
                 });

@@ -253,6 +253,30 @@ pub unsafe fn call_fast<M, const N: usize>(
     }
 }
 
+/// The keywords that a constructor looks at. One whose parameters are all positional-only refuses keywords for its own class,
+/// and for subclasses that are initialised as that is; other subclasses' `__init__` may know what to do with them.
+///
+/// # Safety
+/// Called from `entry`, which is the `tp_new` of `tp` or of one of its bases; `kwargs` is a dict or NULL.
+pub unsafe fn keywords_for_new(sig: &Sig<'_>, tp: *mut PyTypeObject, entry: newfunc, kwargs: *mut PyObject) -> *mut PyObject {
+    // SAFETY: [ARGS]
+    unsafe {
+        if kwargs.is_null() || sig.varkw || sig.posonly + (sig.varargs as usize) != sig.params.len() || PyDict_Size(kwargs) == 0 {
+            return kwargs;
+        }
+        let mut owner = tp;
+        let mut base = tp;
+        while !base.is_null() {
+            if (*base).tp_new.is_some_and(|f| f as usize == entry as usize) {
+                owner = base;
+            }
+            base = (*base).tp_base;
+        }
+        let same = (*tp).tp_init.map(|f| f as usize) == (*owner).tp_init.map(|f| f as usize);
+        if same { kwargs } else { null_mut() }
+    }
+}
+
 /// For `tp_new` and `tp_init`: binds a tuple and a dict to a signature, then hands the slots to `f`.
 ///
 /// # Safety

@@ -99,6 +99,15 @@ unsafe fn libc_strrchr(name: *const core::ffi::c_char) -> *const core::ffi::c_ch
 /// # Safety
 /// `template` describes a type; what it points to is static.
 pub unsafe fn heap_type(module: Borrowed<'_>, template: *mut PyTypeObject) -> PyResult<*mut PyTypeObject> {
+    // SAFETY: [ARGS]
+    unsafe { heap_subtype(module, template, core::ptr::null_mut()) }
+}
+
+/// As [`heap_type`], derived from `base` (NULL: object). What the description says of a base is not looked at.
+///
+/// # Safety
+/// See [`heap_type`]; `base` is a type.
+pub unsafe fn heap_subtype(module: Borrowed<'_>, template: *mut PyTypeObject, base: *mut PyTypeObject) -> PyResult<*mut PyTypeObject> {
     use core::ffi::{c_int, c_uint, c_void};
     // SAFETY: [ARGS] slots are pointers to functions or data.
     unsafe {
@@ -121,7 +130,35 @@ pub unsafe fn heap_type(module: Borrowed<'_>, template: *mut PyTypeObject) -> Py
             tp_descr_get => Py_tp_descr_get, tp_descr_set => Py_tp_descr_set, tp_init => Py_tp_init, tp_alloc => Py_tp_alloc,
             tp_new => Py_tp_new, tp_free => Py_tp_free, tp_finalize => Py_tp_finalize,
         }
-        data! { tp_doc => Py_tp_doc, tp_methods => Py_tp_methods, tp_members => Py_tp_members, tp_getset => Py_tp_getset }
+        data! { tp_doc => Py_tp_doc, tp_methods => Py_tp_methods, tp_getset => Py_tp_getset }
+        // Offsets are told as members.
+        let mut members: Vec<PyMemberDef> = Vec::new();
+        let mut member = t.tp_members;
+        while !member.is_null() && !(*member).name.is_null() {
+            members.push(core::ptr::read(member));
+            member = member.add(1);
+        }
+        for (name, offset) in [
+            (c"__weaklistoffset__", t.tp_weaklistoffset),
+            (c"__dictoffset__", t.tp_dictoffset),
+            (c"__vectorcalloffset__", t.tp_vectorcall_offset),
+        ] {
+            if offset != 0 {
+                members.push(PyMemberDef { name: name.as_ptr(), type_code: Py_T_PYSSIZET, offset, flags: Py_READONLY, doc: core::ptr::null() });
+            }
+        }
+        if !members.is_empty() {
+            members.push(PyMemberDef { name: core::ptr::null(), type_code: 0, offset: 0, flags: 0, doc: core::ptr::null() });
+            slots.push(PyType_Slot { slot: Py_tp_members, pfunc: members.as_mut_ptr().cast() });
+        }
+        if let Some(buffer) = t.tp_as_buffer.as_ref() {
+            if let Some(f) = buffer.bf_getbuffer {
+                slots.push(PyType_Slot { slot: Py_bf_getbuffer, pfunc: f as *mut c_void });
+            }
+            if let Some(f) = buffer.bf_releasebuffer {
+                slots.push(PyType_Slot { slot: Py_bf_releasebuffer, pfunc: f as *mut c_void });
+            }
+        }
         if let Some(async_) = t.tp_as_async.as_ref() {
             for (f, slot) in [(async_.am_await, Py_am_await), (async_.am_aiter, Py_am_aiter), (async_.am_anext, Py_am_anext)] {
                 if let Some(f) = f {
@@ -140,7 +177,7 @@ pub unsafe fn heap_type(module: Borrowed<'_>, template: *mut PyTypeObject) -> Py
             flags: t.tp_flags as c_uint,
             slots: slots.as_mut_ptr(),
         };
-        let made = PyType_FromModuleAndSpec(module.ob(), &mut spec, core::ptr::null_mut());
+        let made = PyType_FromModuleAndSpec(module.ob(), &mut spec, base.cast());
         Owned::from_owned_or_err(made).map(|o| o.into_raw().cast())
     }
 }

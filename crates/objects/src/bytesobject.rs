@@ -155,6 +155,15 @@ unsafe fn get_hash(op: *mut PyBytesObject) -> Py_hash_t {
     unsafe { (*op).ob_shash }
 }
 
+/// To be called by who writes into a bytes object that had been shared before.
+///
+/// # Safety
+/// `op` is a bytes object that nobody else uses.
+pub unsafe fn forget_hash(op: *mut PyObject) {
+    // SAFETY: [TYPE]
+    unsafe { set_hash(op.cast(), -1) }
+}
+
 /// The hash, computed once.
 ///
 /// # Safety

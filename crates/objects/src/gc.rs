@@ -868,6 +868,9 @@ pub unsafe fn collect(generation: usize, callbacks: bool) -> Py_ssize_t {
             g.count[generation + 1] += 1;
         }
         let (collected, uncollectable) = collect_main(generation);
+        if generation == 2 {
+            crate::freelist::clear_free_lists();
+        }
         let g = gc();
         g.stats[generation].collections += 1;
         g.stats[generation].collected += collected;
@@ -959,9 +962,6 @@ unsafe fn collect_main(generation: usize) -> (Py_ssize_t, Py_ssize_t) {
         let collected = dead.len() as Py_ssize_t;
         delete(dead);
         let uncollectable = handle_legacy(legacy);
-        if generation == 2 {
-            clear_free_lists();
-        }
         (collected, uncollectable)
     }
 }
@@ -1045,6 +1045,8 @@ unsafe fn handle_weakrefs(garbage: &[*mut PyObject]) {
                 if dying.is_empty() {
                     dying.extend(garbage.iter().copied());
                 }
+                // Not even if what it refers to dies later, unseen by the collector.
+                _PyWeakref_ClearRef(op.cast());
             }
             let offset = (*tp).tp_weaklistoffset;
             if offset == 0 {
@@ -1189,10 +1191,6 @@ unsafe fn invoke_callbacks(phase: &core::ffi::CStr, generation: usize, collected
             PyErr_WriteUnraisable(null_mut());
         }
     }
-}
-
-fn clear_free_lists() {
-    // The allocator keeps empty pages itself; types' own free lists are short.
 }
 
 // ---- what the gc module asks ---------------------------------------------------------------------------------------------

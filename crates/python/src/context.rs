@@ -1,6 +1,6 @@
 //! contextvars: Context, ContextVar, Token (PEP 567).
 
-use crate::hamt::Hamt;
+use crate::hamt::{self, PyHamtObject, Yield};
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr::null_mut;
 use taipan_abi::*;
@@ -12,7 +12,8 @@ use taipan_objects::typeobject::TYPE_INIT;
 pub struct PyContext {
     ob_base: PyObject,
     prev: *mut PyContext,
-    vars: *mut Hamt,
+    /// NULL only after tp_clear.
+    vars: *mut PyHamtObject,
     weakreflist: *mut PyObject,
     entered: bool,
 }
@@ -26,6 +27,7 @@ pub struct PyContextVar {
     cached: *mut PyObject,
     cached_thread: u64,
     cached_version: u64,
+    hash: Py_hash_t,
 }
 
 /// What `ContextVar.set` returns, to go back with `reset`.
@@ -41,22 +43,32 @@ struct PyContextToken {
 type Ctx<'a> = Borrowed<'a, PyContext>;
 type Var<'a> = Borrowed<'a, PyContextVar>;
 
-unsafe fn new_context(vars: Hamt) -> PyResult<Owned<PyContext>> {
+unsafe fn new_context(vars: Owned<PyHamtObject>) -> PyResult<Owned<PyContext>> {
     // SAFETY: [OWN] a fresh instance.
     unsafe {
         let c = Owned::from_owned_or_err(PyType_GenericAlloc(&raw mut PyContext_Type, 0))?.cast::<PyContext>();
-        (*c.as_ptr()).vars = Box::into_raw(Box::new(vars));
+        (*c.as_ptr()).vars = vars.into_raw();
         Ok(c)
     }
 }
 
-unsafe fn vars<'a>(c: *mut PyContext) -> &'a Hamt {
-    // SAFETY: [TYPE] set when the context is made; NULL only after tp_clear.
+/// The mapping of a context. It is held: what it is asked may run Python code, which may give the context another.
+unsafe fn vars(c: *mut PyContext) -> PyResult<Owned<PyHamtObject>> {
+    // SAFETY: [TYPE]
     unsafe {
         if (*c).vars.is_null() {
-            (*c).vars = Box::into_raw(Box::default());
+            (*c).vars = hamt::new()?.into_raw();
         }
-        &*(*c).vars
+        Ok(Owned::from_borrowed((*c).vars))
+    }
+}
+
+/// The value of a variable in a context.
+unsafe fn lookup(c: *mut PyContext, var: *mut PyObject) -> PyResult<Option<Owned>> {
+    // SAFETY: [TYPE]
+    unsafe {
+        let vars = vars(c)?;
+        Ok(hamt::find(vars.as_ptr(), var)?.map(|v| Owned::from_borrowed(v)))
     }
 }
 
@@ -66,7 +78,7 @@ unsafe fn current() -> PyResult<*mut PyContext> {
     unsafe {
         let ts = current_tstate();
         if (*ts).context.is_null() {
-            (*ts).context = new_context(Hamt::default())?.into_raw_object();
+            (*ts).context = new_context(hamt::new()?)?.into_raw_object();
         }
         Ok((*ts).context.cast())
     }
@@ -127,19 +139,19 @@ unsafe fn exit(c: *mut PyContext) -> PyResult<()> {
     }
 }
 
-unsafe fn var_get(v: *mut PyContextVar) -> Option<Owned> {
+unsafe fn var_get(v: *mut PyContextVar) -> PyResult<Option<Owned>> {
     // SAFETY: [TYPE]
     unsafe {
         let ts = current_tstate();
         if (*v).cached_thread == (*ts).id && (*v).cached_version == (*ts).context_ver && !(*v).cached.is_null() {
-            return Some(Owned::from_borrowed((*v).cached));
+            return Ok(Some(Owned::from_borrowed((*v).cached)));
         }
         if (*ts).context.is_null() {
-            return None;
+            return Ok(None);
         }
-        let found = vars((*ts).context.cast()).get(v.cast())?;
-        remember(v, found);
-        Some(Owned::from_borrowed(found))
+        let Some(found) = lookup((*ts).context.cast(), v.cast())? else { return Ok(None) };
+        remember(v, found.as_ptr());
+        Ok(Some(found))
     }
 }
 
@@ -159,10 +171,10 @@ unsafe fn var_set(v: *mut PyContextVar, value: *mut PyObject) -> PyResult<()> {
     unsafe {
         (*v).cached = null_mut();
         let c = current()?;
-        let new = vars(c).with(Owned::from_borrowed(v.cast()), Owned::from_borrowed(value));
-        let old = core::mem::replace(&mut *(*c).vars, new);
+        let new = hamt::with(vars(c)?.as_ptr(), v.cast(), value)?;
+        let old = core::mem::replace(&mut (*c).vars, new.into_raw());
         remember(v, value);
-        drop(old);
+        Py_XDECREF(old.cast());
         Ok(())
     }
 }
@@ -172,14 +184,13 @@ unsafe fn var_delete(v: *mut PyContextVar) -> PyResult<()> {
     unsafe {
         (*v).cached = null_mut();
         let c = current()?;
-        match vars(c).without(v.cast()) {
+        match hamt::without(vars(c)?.as_ptr(), v.cast())? {
             None => {
                 PyErr_SetObject(PyExc_LookupError, v.cast());
                 Err(Raised::assume())
             }
             Some(new) => {
-                let old = core::mem::replace(&mut *(*c).vars, new);
-                drop(old);
+                setref(&raw mut (*c).vars, new.into_raw());
                 Ok(())
             }
         }
@@ -190,7 +201,7 @@ unsafe fn set_with_token(v: *mut PyContextVar, value: *mut PyObject) -> PyResult
     // SAFETY: [TYPE]
     unsafe {
         let c = current()?;
-        let old = vars(c).get(v.cast()).map(|o| Owned::from_borrowed(o));
+        let old = lookup(c, v.cast())?;
         let t = Owned::from_owned_or_err(PyType_GenericAlloc(&raw mut PyContextToken_Type, 0))?.cast::<PyContextToken>();
         (*t.as_ptr()).ctx = Owned::from_borrowed(c).into_raw();
         (*t.as_ptr()).var = Owned::from_borrowed(v).into_raw();
@@ -229,7 +240,7 @@ unsafe fn reset(v: *mut PyContextVar, token: *mut PyObject) -> PyResult<()> {
 
 fn context_new(_: Borrowed<'_, PyTypeObject>) -> PyResult<Owned> {
     // SAFETY: [GIL]
-    unsafe { new_context(Hamt::default()).map(Owned::into_object) }
+    unsafe { new_context(hamt::new()?).map(Owned::into_object) }
 }
 unsafe extern "C" fn context_tp_new(_: *mut PyTypeObject, args: *mut PyObject, kw: *mut PyObject) -> *mut PyObject {
     // SAFETY: [ARGS] called as tp_new.
@@ -244,19 +255,16 @@ unsafe extern "C" fn context_traverse(slf: *mut PyObject, visitor: visitproc, ar
     // SAFETY: [TYPE]
     unsafe {
         let c = slf.cast::<PyContext>();
-        py_visit!(visitor, arg; (*c).prev);
-        if (*c).vars.is_null() { 0 } else { (*(*c).vars).traverse(visitor, arg) }
+        py_visit!(visitor, arg; (*c).prev, (*c).vars);
     }
+    0
 }
 unsafe extern "C" fn context_clear(slf: *mut PyObject) -> c_int {
     // SAFETY: [OWN]
     unsafe {
         let c = slf.cast::<PyContext>();
         setref(&raw mut (*c).prev, null_mut());
-        let v = core::mem::replace(&mut (*c).vars, null_mut());
-        if !v.is_null() {
-            drop(Box::from_raw(v));
-        }
+        setref(&raw mut (*c).vars, null_mut());
     }
     0
 }
@@ -273,15 +281,18 @@ unsafe extern "C" fn context_dealloc(slf: *mut PyObject) {
 }
 unsafe extern "C" fn context_len(slf: *mut PyObject) -> Py_ssize_t {
     // SAFETY: [TYPE]
-    unsafe { vars(slf.cast()).len() as Py_ssize_t }
+    unsafe {
+        let vars = (*slf.cast::<PyContext>()).vars;
+        if vars.is_null() { 0 } else { hamt::len(vars) }
+    }
 }
 unsafe extern "C" fn context_subscript(slf: *mut PyObject, key: *mut PyObject) -> *mut PyObject {
     // SAFETY: [TYPE]
     unsafe {
         let find = || -> PyResult<Owned> {
             check_key(key)?;
-            match vars(slf.cast()).get(key) {
-                Some(v) => Ok(Owned::from_borrowed(v)),
+            match lookup(slf.cast(), key)? {
+                Some(v) => Ok(v),
                 None => {
                     PyErr_SetObject(PyExc_KeyError, key);
                     Err(Raised::assume())
@@ -303,66 +314,34 @@ unsafe fn check_key(key: *mut PyObject) -> PyResult<()> {
 }
 unsafe extern "C" fn context_contains(slf: *mut PyObject, key: *mut PyObject) -> c_int {
     // SAFETY: [TYPE]
-    unsafe { check_key(key).map(|()| vars(slf.cast()).get(key).is_some()).into_c() }
+    unsafe { check_key(key).and_then(|()| lookup(slf.cast(), key)).map(|v| v.is_some()).into_c() }
 }
 unsafe extern "C" fn context_richcompare(a: *mut PyObject, b: *mut PyObject, op: c_int) -> *mut PyObject {
     // SAFETY: [ARGS]
     unsafe {
         if type_of(a) != type_of(b) || (op != Py_EQ && op != Py_NE) {
-            return Py_NotImplemented();
+            return Py_NewRef(Py_NotImplemented());
         }
         let compare = || -> PyResult<Owned> {
-            let (x, y) = (vars(a.cast()).clone(), vars(b.cast()).clone());
-            let mut same = x.len() == y.len();
-            if same {
-                for (k, v) in x.items() {
-                    let Some(w) = y.get(k.as_ptr()) else {
-                        same = false;
-                        break;
-                    };
-                    let r = PyObject_RichCompareBool(v.as_ptr(), w, Py_EQ);
-                    check_status(r)?;
-                    if r == 0 {
-                        same = false;
-                        break;
-                    }
-                }
-            }
+            let (x, y) = (vars(a.cast())?, vars(b.cast())?);
+            let same = hamt::eq(x.as_ptr(), y.as_ptr())?;
             Ok(Owned::from_borrowed(if same == (op == Py_EQ) { Py_True() } else { Py_False() }))
         };
         compare().into_c()
     }
 }
 
-fn items_list(slf: Ctx<'_>, f: impl Fn(Owned, Owned) -> PyResult<Owned>) -> PyResult<Owned> {
-    // SAFETY: [TYPE]
-    unsafe {
-        let list = Owned::from_owned_or_err(PyList_New(0))?;
-        for (k, v) in vars(slf.as_ptr()).items() {
-            let item = f(k, v)?;
-            check_status(PyList_Append(list.as_ptr(), item.as_ptr()))?;
-        }
-        Ok(list)
-    }
-}
-fn iterate(list: PyResult<Owned>) -> PyResult<Owned> {
-    let list = list?;
-    // SAFETY: [TYPE]
-    unsafe { Owned::from_owned_or_err(PyObject_GetIter(list.as_ptr())) }
-}
-fn pair(k: Owned, v: Owned) -> PyResult<Owned> {
-    let all = [k.as_ptr(), v.as_ptr()];
-    // SAFETY: [GIL]
-    unsafe { Owned::from_owned_or_err(_PyTuple_FromArray(all.as_ptr(), 2)) }
-}
 fn context_keys(slf: Ctx<'_>) -> PyResult<Owned> {
-    iterate(items_list(slf, |k, _| Ok(k)))
+    // SAFETY: [TYPE]
+    unsafe { hamt::iterate(vars(slf.as_ptr())?.as_ptr(), Yield::Keys) }
 }
 fn context_values(slf: Ctx<'_>) -> PyResult<Owned> {
-    iterate(items_list(slf, |_, v| Ok(v)))
+    // SAFETY: [TYPE]
+    unsafe { hamt::iterate(vars(slf.as_ptr())?.as_ptr(), Yield::Values) }
 }
 fn context_items(slf: Ctx<'_>) -> PyResult<Owned> {
-    iterate(items_list(slf, pair))
+    // SAFETY: [TYPE]
+    unsafe { hamt::iterate(vars(slf.as_ptr())?.as_ptr(), Yield::Items) }
 }
 unsafe extern "C" fn context_iter(slf: *mut PyObject) -> *mut PyObject {
     // SAFETY: [TYPE]
@@ -372,12 +351,12 @@ fn context_get(slf: Ctx<'_>, key: Borrowed<'_>, default: Borrowed<'_>) -> PyResu
     // SAFETY: [TYPE]
     unsafe {
         check_key(key.ob())?;
-        Ok(vars(slf.as_ptr()).get(key.ob()).map_or_else(|| default.to_owned(), |v| Owned::from_borrowed(v)))
+        Ok(lookup(slf.as_ptr(), key.ob())?.unwrap_or_else(|| default.to_owned()))
     }
 }
 fn context_copy(slf: Ctx<'_>) -> PyResult<Owned> {
     // SAFETY: [TYPE]
-    unsafe { new_context(vars(slf.as_ptr()).clone()).map(Owned::into_object) }
+    unsafe { new_context(vars(slf.as_ptr())?).map(Owned::into_object) }
 }
 unsafe extern "C" fn context_run(slf: *mut PyObject, args: *const *mut PyObject, n: Py_ssize_t, kw: *mut PyObject) -> *mut PyObject {
     // SAFETY: [ARGS]
@@ -446,7 +425,13 @@ fn var_new(_: Borrowed<'_, PyTypeObject>, name: Borrowed<'_>, default: Option<Bo
         if PyUnicode_Check(name.ob()) == 0 {
             bail!(PyExc_TypeError, "context variable name must be a str");
         }
+        let name_hash = PyObject_Hash(name.ob());
+        if name_hash == -1 {
+            return Err(Raised::assume());
+        }
         let v = Owned::from_owned_or_err(PyType_GenericAlloc(&raw mut PyContextVar_Type, 0))?.cast::<PyContextVar>();
+        let hash = Py_HashPointer(v.as_ptr().cast()) ^ name_hash;
+        (*v.as_ptr()).hash = if hash == -1 { -2 } else { hash };
         (*v.as_ptr()).name = name.to_owned().into_raw();
         (*v.as_ptr()).default = default.map_or(null_mut(), |d| d.to_owned().into_raw());
         Ok(v.into_object())
@@ -478,6 +463,10 @@ unsafe extern "C" fn var_dealloc(slf: *mut PyObject) {
         PyObject_GC_Del(slf.cast());
     }
 }
+unsafe extern "C" fn var_hash(slf: *mut PyObject) -> Py_hash_t {
+    // SAFETY: [TYPE]
+    unsafe { (*slf.cast::<PyContextVar>()).hash }
+}
 unsafe extern "C" fn var_repr(slf: *mut PyObject) -> *mut PyObject {
     // SAFETY: [TYPE]
     unsafe {
@@ -497,7 +486,7 @@ unsafe extern "C" fn var_repr(slf: *mut PyObject) -> *mut PyObject {
 fn var_get_method(slf: Var<'_>, default: Option<Borrowed<'_>>) -> PyResult<Owned> {
     // SAFETY: [TYPE]
     unsafe {
-        if let Some(v) = var_get(slf.as_ptr()) {
+        if let Some(v) = var_get(slf.as_ptr())? {
             return Ok(v);
         }
         if let Some(d) = default {
@@ -542,6 +531,7 @@ pub static mut PyContextVar_Type: PyTypeObject = PyTypeObject {
     tp_basicsize: size_of::<PyContextVar>() as Py_ssize_t,
     tp_dealloc: Some(var_dealloc),
     tp_repr: Some(var_repr),
+    tp_hash: Some(var_hash),
     tp_getattro: Some(PyObject_GenericGetAttr),
     tp_flags: Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
     tp_traverse: Some(var_traverse),
@@ -648,6 +638,7 @@ fn missing() -> PyResult<Owned> {
 
 /// Readies the types; part of start-up.
 pub fn init_types() -> PyResult<()> {
+    hamt::init_types()?;
     // SAFETY: [STATIC]
     unsafe {
         for tp in [&raw mut MISSING_TYPE, &raw mut PyContext_Type, &raw mut PyContextVar_Type, &raw mut PyContextToken_Type] {
@@ -685,19 +676,19 @@ module! {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyContext_New() -> *mut PyObject {
     // SAFETY: [GIL]
-    unsafe { new_context(Hamt::default()).into_c() }
+    unsafe { hamt::new().and_then(|h| new_context(h)).into_c() }
 }
 /// A copy of a context.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyContext_Copy(ctx: *mut PyObject) -> *mut PyObject {
     // SAFETY: [ARGS]
-    unsafe { check_context(ctx).and_then(|c| new_context(vars(c).clone())).into_c() }
+    unsafe { check_context(ctx).and_then(|c| new_context(vars(c)?)).into_c() }
 }
 /// A copy of the thread's current context.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyContext_CopyCurrent() -> *mut PyObject {
     // SAFETY: [GIL]
-    unsafe { current().and_then(|c| new_context(vars(c).clone())).into_c() }
+    unsafe { current().and_then(|c| new_context(vars(c)?)).into_c() }
 }
 /// Makes a context current.
 #[unsafe(no_mangle)]
@@ -734,7 +725,11 @@ pub unsafe extern "C" fn PyContextVar_Get(var: *mut PyObject, default: *mut PyOb
             Ok(v) => v,
             Err(_) => return -1,
         };
-        let found = var_get(v).or_else(|| Owned::from_borrowed_or_opt(default)).or_else(|| Owned::from_borrowed_or_opt((*v).default));
+        let found = match var_get(v) {
+            Ok(found) => found,
+            Err(_) => return -1,
+        };
+        let found = found.or_else(|| Owned::from_borrowed_or_opt(default)).or_else(|| Owned::from_borrowed_or_opt((*v).default));
         *value = found.map_or(null_mut(), Owned::into_raw);
         0
     }

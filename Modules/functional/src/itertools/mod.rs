@@ -1,12 +1,14 @@
 //! The `itertools` module.
 
+mod combinatoric;
+mod tee;
+
 use crate::support::{Slf, call1, int, iter, new, next, truth, tuple};
 use crate::{instance, iterator_type};
-use core::ffi::{c_int, c_void};
+use core::ffi::{c_int, c_long};
 use core::ptr::null_mut;
 use taipan_abi::*;
 use taipan_clinic::{constructor, methods, module};
-use taipan_objects::typeobject::TYPE_INIT;
 
 type Tp<'a> = Borrowed<'a, PyTypeObject>;
 type Next = PyResult<Option<Owned>>;
@@ -26,6 +28,36 @@ unsafe fn pool_item(pool: *mut PyObject, i: usize) -> Owned {
 fn to_tuple(iterable: Borrowed<'_>) -> PyResult<Owned> {
     // SAFETY: [ARGS]
     unsafe { Owned::from_owned_or_err(PySequence_Tuple(iterable.ob())) }
+}
+
+/// The warning that goes with pickling and copying.
+fn deprecated() -> PyResult<()> {
+    let text = c"Pickle, copy, and deepcopy support will be removed from itertools in Python 3.14.";
+    // SAFETY: [GIL]
+    unsafe { check_status(PyErr_WarnEx(PyExc_DeprecationWarning, text.as_ptr(), 1)) }
+}
+
+/// `Py_BuildValue`, after the warning of [`deprecated`].
+macro_rules! reduced {
+    ($format:literal $(, $arg:expr)*) => {{
+        deprecated()?;
+        // SAFETY: [ARGS] the arguments are what the format says.
+        unsafe { Owned::from_owned_or_err(Py_BuildValue($format.as_ptr() $(, $arg)*)) }
+    }};
+}
+
+unsafe fn check_tuple(state: Borrowed<'_>) -> PyResult<()> {
+    // SAFETY: [ARGS]
+    if unsafe { PyTuple_Check(state.ob()) } == 0 {
+        bail!(PyExc_TypeError, "state is not a tuple");
+    }
+    Ok(())
+}
+
+/// Whether keywords must be refused: by the class itself, and by subclasses that don't initialise anew.
+unsafe fn refuses_keywords(tp: *mut PyTypeObject, own: *mut PyTypeObject) -> bool {
+    // SAFETY: [ARGS]
+    unsafe { tp == own || (*tp).tp_init.map(|f| f as usize) == (*own).tp_init.map(|f| f as usize) }
 }
 
 // ---- accumulate ----------------------------------------------------------------------------------------------------------
@@ -68,9 +100,41 @@ unsafe fn accumulate_next(mut s: Slf<Accumulate>) -> Next {
     }
 }
 
+fn accumulate_reduce(slf: Borrowed<'_, Accumulate>) -> PyResult<Owned> {
+    // SAFETY: [TYPE]
+    unsafe {
+        let (a, tp) = (slf.as_ptr(), slf.ob_type());
+        let none = Py_None();
+        let func = if (*a).func.is_null() { none } else { (*a).func };
+        let chained = |first: *mut PyObject| Owned::from_owned_or_err(PyObject_CallFunction((&raw mut CHAIN).cast(), c"(O)O".as_ptr(), first, (*a).it));
+        if !(*a).initial.is_null() {
+            let it = chained((*a).initial)?;
+            return reduced!(c"O(OO)O", tp, it.as_ptr(), func, none);
+        }
+        if (*a).total == none {
+            // A total of None can't be told from none at all: start one item earlier, and skip it.
+            let it = chained(none)?;
+            let it = Owned::from_owned_or_err(PyObject_CallFunction(tp.cast(), c"OO".as_ptr(), it.as_ptr(), func))?;
+            return reduced!(c"O(OiO)", &raw mut ISLICE, it.as_ptr(), 1, none);
+        }
+        reduced!(c"O(OO)O", tp, (*a).it, func, if (*a).total.is_null() { none } else { (*a).total })
+    }
+}
+fn accumulate_setstate(slf: Borrowed<'_, Accumulate>, state: Borrowed<'_>) -> PyResult<()> {
+    deprecated()?;
+    // SAFETY: [TYPE]
+    unsafe { setref(&raw mut (*slf.as_ptr()).total, state.to_owned().into_raw()) };
+    Ok(())
+}
+methods! {
+    static ACCUMULATE_METHODS = [
+        "__reduce__($self, /)" => accumulate_reduce, "For pickle and copy.";
+        "__setstate__($self, object, /)" => accumulate_setstate, "For pickle and copy.";
+    ];
+}
 iterator_type! { ACCUMULATE, "itertools.accumulate", Accumulate,
     new: Some(constructor!("accumulate(iterable, func=None, *, initial=None)" => accumulate_new)),
-    next: accumulate_next, methods: null_mut(), "Running totals, of sums or of another binary function." }
+    next: accumulate_next, methods: (&raw mut ACCUMULATE_METHODS).cast(), "accumulate(iterable, func=None, *, initial=None)\n--\n\nRunning totals, of sums or of another binary function." }
 
 // ---- batched -------------------------------------------------------------------------------------------------------------
 
@@ -123,7 +187,7 @@ unsafe fn batched_next(mut s: Slf<Batched>) -> Next {
 
 iterator_type! { BATCHED, "itertools.batched", Batched,
     new: Some(constructor!("batched(iterable, n, *, strict=False)" => batched_new)),
-    next: batched_next, methods: null_mut(), "Items in tuples of length n; the last may be shorter." }
+    next: batched_next, methods: null_mut(), "batched(iterable, n, *, strict=False)\n--\n\nItems in tuples of length n; the last may be shorter, unless strict is true.\n\n>>> list(batched(range(5), 2))\n[(0, 1), (2, 3), (4,)]" }
 
 // ---- chain ----------------------------------------------------------------------------------------------------------------
 
@@ -139,7 +203,7 @@ fn chain_from(tp: Tp<'_>, source: Owned) -> PyResult<Owned> {
 unsafe extern "C" fn chain_new(tp: *mut PyTypeObject, args: *mut PyObject, kwargs: *mut PyObject) -> *mut PyObject {
     // SAFETY: [ARGS] called as tp_new.
     unsafe {
-        if tp == &raw mut CHAIN && _PyArg_NoKeywords(c"chain".as_ptr(), kwargs) == 0 {
+        if refuses_keywords(tp, &raw mut CHAIN) && _PyArg_NoKeywords(c"chain".as_ptr(), kwargs) == 0 {
             return null_mut();
         }
         let make = || chain_from(Borrowed::from_ptr(tp), iter(Borrowed::from_ptr(args))?);
@@ -185,9 +249,40 @@ unsafe fn chain_next(mut s: Slf<Chain>) -> Next {
     }
 }
 
+fn chain_reduce(slf: Borrowed<'_, Chain>) -> PyResult<Owned> {
+    let tp = slf.ob_type();
+    if slf.source.is_null() {
+        return reduced!(c"O()", tp);
+    }
+    if slf.active.is_null() {
+        return reduced!(c"O()(O)", tp, slf.source);
+    }
+    reduced!(c"O()(OO)", tp, slf.source, slf.active)
+}
+fn chain_setstate(slf: Borrowed<'_, Chain>, state: Borrowed<'_>) -> PyResult<()> {
+    deprecated()?;
+    // SAFETY: [TYPE]
+    unsafe {
+        check_tuple(state)?;
+        let (mut source, mut active): (*mut PyObject, *mut PyObject) = (null_mut(), null_mut());
+        if PyArg_ParseTuple(state.ob(), c"O|O".as_ptr(), &raw mut source, &raw mut active) == 0 {
+            return Err(Raised::assume());
+        }
+        if PyIter_Check(source) == 0 || (!active.is_null() && PyIter_Check(active) == 0) {
+            bail!(PyExc_TypeError, "Arguments must be iterators.");
+        }
+        Py_XINCREF(active);
+        setref(&raw mut (*slf.as_ptr()).source, lent(source).into_raw());
+        setref(&raw mut (*slf.as_ptr()).active, active);
+        Ok(())
+    }
+}
+
 methods! {
     static CHAIN_METHODS = [
         class "from_iterable($type, iterable, /)" => chain_from_iterable, "Chain the iterables that an iterable yields.";
+        "__reduce__($self, /)" => chain_reduce, "For pickle and copy.";
+        "__setstate__($self, object, /)" => chain_setstate, "For pickle and copy.";
         class "__class_getitem__($type, object, /)" => class_getitem, "See PEP 585.";
     ];
 }
@@ -197,7 +292,7 @@ fn class_getitem(tp: Borrowed<'_>, item: Borrowed<'_>) -> PyResult<Owned> {
 }
 
 iterator_type! { CHAIN, "itertools.chain", Chain, new: Some(chain_new), next: chain_next,
-    methods: (&raw mut CHAIN_METHODS).cast(), "The items of the first iterable, then of the next, until all are exhausted." }
+    methods: (&raw mut CHAIN_METHODS).cast(), "chain(*iterables)\n--\n\nThe items of the first iterable, then of the next, until all are exhausted." }
 
 // ---- compress --------------------------------------------------------------------------------------------------------------
 
@@ -227,9 +322,17 @@ unsafe fn compress_next(s: Slf<Compress>) -> Next {
     }
 }
 
+fn compress_reduce(slf: Borrowed<'_, Compress>) -> PyResult<Owned> {
+    reduced!(c"O(OO)", slf.ob_type(), slf.data, slf.selectors)
+}
+methods! {
+    static COMPRESS_METHODS = [
+        "__reduce__($self, /)" => compress_reduce, "For pickle and copy.";
+    ];
+}
 iterator_type! { COMPRESS, "itertools.compress", Compress,
     new: Some(constructor!("compress(data, selectors)" => compress_new)),
-    next: compress_next, methods: null_mut(), "The data items whose selector is true." }
+    next: compress_next, methods: (&raw mut COMPRESS_METHODS).cast(), "compress(data, selectors)\n--\n\nThe data items whose selector is true." }
 
 // ---- count ------------------------------------------------------------------------------------------------------------------
 
@@ -328,13 +431,32 @@ unsafe extern "C" fn count_repr(slf: *mut PyObject) -> *mut PyObject {
     }
 }
 
+fn count_reduce(slf: Borrowed<'_, Count>) -> PyResult<Owned> {
+    let tp = slf.ob_type();
+    if slf.cnt != isize::MAX {
+        return reduced!(c"O(n)", tp, slf.cnt);
+    }
+    let count = if slf.long_cnt.is_null() { int(isize::MAX)? } else {
+        // SAFETY: [TYPE]
+        unsafe { lent(slf.long_cnt) }
+    };
+    reduced!(c"O(OO)", tp, count.as_ptr(), slf.long_step)
+}
+methods! {
+    static COUNT_METHODS = [
+        "__reduce__($self, /)" => count_reduce, "For pickle and copy.";
+    ];
+}
 iterator_type! { COUNT, "itertools.count", Count,
     new: Some(constructor!("count(start=None, step=None)" => count_new)),
-    next: count_next, methods: null_mut(), "Numbers from start on, step apart, without end." }
+    next: count_next, methods: (&raw mut COUNT_METHODS).cast(), "count(start=0, step=1)\n--\n\nNumbers from start on, step apart, without end." }
 
 // ---- cycle -------------------------------------------------------------------------------------------------------------------
 
-instance! { struct Cycle { it, saved; index: isize } }
+instance! {
+    /// `replays`: what `it` yields is in `saved` already, as after unpickling.
+    struct Cycle { it, saved; index: isize, replays: bool }
+}
 
 fn cycle_new(tp: Tp<'_>, iterable: Borrowed<'_>) -> PyResult<Owned> {
     let it = iter(iterable)?;
@@ -353,7 +475,9 @@ unsafe fn cycle_next(mut s: Slf<Cycle>) -> Next {
         if !s.it.is_null() {
             let it = lent(s.it);
             if let Some(item) = next(it.as_ptr())? {
-                check_status(PyList_Append(s.saved, item.as_ptr()))?;
+                if !s.replays {
+                    check_status(PyList_Append(s.saved, item.as_ptr()))?;
+                }
                 return Ok(Some(item));
             }
             setref(&raw mut s.it, null_mut());
@@ -361,6 +485,10 @@ unsafe fn cycle_next(mut s: Slf<Cycle>) -> Next {
         let n = PyList_Size(s.saved);
         if n == 0 {
             return Ok(None);
+        }
+        if s.index >= n {
+            // Somebody has shortened the list.
+            s.index = 0;
         }
         let item = lent(PyList_GET_ITEM(s.saved, s.index));
         s.index += 1;
@@ -371,8 +499,44 @@ unsafe fn cycle_next(mut s: Slf<Cycle>) -> Next {
     }
 }
 
+fn cycle_reduce(slf: Borrowed<'_, Cycle>) -> PyResult<Owned> {
+    // SAFETY: [TYPE]
+    unsafe {
+        if !slf.it.is_null() {
+            return reduced!(c"O(O)(OO)", slf.ob_type(), slf.it, slf.saved, if slf.replays { Py_True() } else { Py_False() });
+        }
+        let it = iter(Borrowed::from_ptr(slf.saved))?;
+        if slf.index != 0 {
+            let index = int(slf.index)?;
+            Owned::from_owned_or_err(PyObject_CallMethodOneArg(it.as_ptr(), intern!("__setstate__"), index.as_ptr()))?;
+        }
+        reduced!(c"O(O)(OO)", slf.ob_type(), it.as_ptr(), slf.saved, Py_True())
+    }
+}
+fn cycle_setstate(slf: Borrowed<'_, Cycle>, state: Borrowed<'_>) -> PyResult<()> {
+    deprecated()?;
+    // SAFETY: [TYPE]
+    unsafe {
+        check_tuple(state)?;
+        let (mut saved, mut replays): (*mut PyObject, c_int) = (null_mut(), 0);
+        if PyArg_ParseTuple(state.ob(), c"O!i".as_ptr(), &raw mut PyList_Type, &raw mut saved, &raw mut replays) == 0 {
+            return Err(Raised::assume());
+        }
+        let c = slf.as_ptr();
+        setref(&raw mut (*c).saved, lent(saved).into_raw());
+        (*c).replays = replays != 0;
+        (*c).index = 0;
+        Ok(())
+    }
+}
+methods! {
+    static CYCLE_METHODS = [
+        "__reduce__($self, /)" => cycle_reduce, "For pickle and copy.";
+        "__setstate__($self, object, /)" => cycle_setstate, "For pickle and copy.";
+    ];
+}
 iterator_type! { CYCLE, "itertools.cycle", Cycle, new: Some(constructor!("cycle(iterable, /)" => cycle_new)),
-    next: cycle_next, methods: null_mut(), "The items of an iterable, over and over." }
+    next: cycle_next, methods: (&raw mut CYCLE_METHODS).cast(), "cycle(iterable, /)\n--\n\nThe items of an iterable, over and over." }
 
 // ---- dropwhile, takewhile, filterfalse ------------------------------------------------------------------------------------------
 
@@ -434,12 +598,41 @@ unsafe fn filterfalse_next(s: Slf<While>) -> Next {
     }
 }
 
+fn while_reduce(slf: Borrowed<'_, While>) -> PyResult<Owned> {
+    reduced!(c"O(OO)l", slf.ob_type(), slf.func, slf.it, slf.done as c_long)
+}
+fn while_setstate(slf: Borrowed<'_, While>, state: Borrowed<'_>) -> PyResult<()> {
+    deprecated()?;
+    // SAFETY: [TYPE]
+    unsafe { (*slf.as_ptr()).done = truth(state.ob())? };
+    Ok(())
+}
+fn filterfalse_reduce(slf: Borrowed<'_, While>) -> PyResult<Owned> {
+    reduced!(c"O(OO)", slf.ob_type(), slf.func, slf.it)
+}
+methods! {
+    static DROPWHILE_METHODS = [
+        "__reduce__($self, /)" => while_reduce, "For pickle and copy.";
+        "__setstate__($self, object, /)" => while_setstate, "For pickle and copy.";
+    ];
+}
+methods! {
+    static TAKEWHILE_METHODS = [
+        "__reduce__($self, /)" => while_reduce, "For pickle and copy.";
+        "__setstate__($self, object, /)" => while_setstate, "For pickle and copy.";
+    ];
+}
+methods! {
+    static FILTERFALSE_METHODS = [
+        "__reduce__($self, /)" => filterfalse_reduce, "For pickle and copy.";
+    ];
+}
 iterator_type! { DROPWHILE, "itertools.dropwhile", While, new: Some(constructor!("dropwhile(predicate, iterable, /)" => while_new)),
-    next: dropwhile_next, methods: null_mut(), "The items from the first for which the predicate is false." }
+    next: dropwhile_next, methods: (&raw mut DROPWHILE_METHODS).cast(), "dropwhile(predicate, iterable, /)\n--\n\nThe items from the first for which the predicate is false." }
 iterator_type! { TAKEWHILE, "itertools.takewhile", While, new: Some(constructor!("takewhile(predicate, iterable, /)" => while_new)),
-    next: takewhile_next, methods: null_mut(), "The items up to the first for which the predicate is false." }
+    next: takewhile_next, methods: (&raw mut TAKEWHILE_METHODS).cast(), "takewhile(predicate, iterable, /)\n--\n\nThe items up to the first for which the predicate is false." }
 iterator_type! { FILTERFALSE, "itertools.filterfalse", While, new: Some(constructor!("filterfalse(function, iterable, /)" => while_new)),
-    next: filterfalse_next, methods: null_mut(), "The items for which the function is false." }
+    next: filterfalse_next, methods: (&raw mut FILTERFALSE_METHODS).cast(), "filterfalse(function, iterable, /)\n--\n\nThe items for which the function is false." }
 
 // ---- groupby ---------------------------------------------------------------------------------------------------------------------
 
@@ -532,9 +725,71 @@ unsafe fn grouper_next(g: Slf<Grouper>) -> Next {
     }
 }
 
+fn groupby_reduce(slf: Borrowed<'_, GroupBy>) -> PyResult<Owned> {
+    // SAFETY: [IMMORTAL] None.
+    let key = if slf.keyfunc.is_null() { unsafe { Py_None() } } else { slf.keyfunc };
+    if slf.tgtkey.is_null() || slf.currkey.is_null() || slf.currvalue.is_null() {
+        return reduced!(c"O(OO)", slf.ob_type(), slf.it, key);
+    }
+    reduced!(c"O(OO)(OOO)", slf.ob_type(), slf.it, key, slf.currkey, slf.currvalue, slf.tgtkey)
+}
+fn groupby_setstate(slf: Borrowed<'_, GroupBy>, state: Borrowed<'_>) -> PyResult<()> {
+    deprecated()?;
+    // SAFETY: [TYPE]
+    unsafe {
+        check_tuple(state)?;
+        let (mut key, mut value, mut target): (*mut PyObject, *mut PyObject, *mut PyObject) = (null_mut(), null_mut(), null_mut());
+        if PyArg_ParseTuple(state.ob(), c"OOO".as_ptr(), &raw mut key, &raw mut value, &raw mut target) == 0 {
+            return Err(Raised::assume());
+        }
+        let g = slf.as_ptr();
+        setref(&raw mut (*g).currkey, lent(key).into_raw());
+        setref(&raw mut (*g).currvalue, lent(value).into_raw());
+        setref(&raw mut (*g).tgtkey, lent(target).into_raw());
+        Ok(())
+    }
+}
+fn grouper_reduce(slf: Borrowed<'_, Grouper>) -> PyResult<Owned> {
+    // SAFETY: [TYPE] the parent is a groupby.
+    unsafe {
+        if (*slf.parent.cast::<GroupBy>()).currgrouper != slf.as_ptr().cast_const() {
+            let iter = Owned::from_owned_or_err(_PyEval_GetBuiltin(intern!("iter")))?;
+            return reduced!(c"O(())", iter.as_ptr());
+        }
+        reduced!(c"O(OO)", slf.ob_type(), slf.parent, slf.tgtkey)
+    }
+}
+fn grouper_new(tp: Tp<'_>, parent: Borrowed<'_>, tgtkey: Borrowed<'_>) -> PyResult<Owned> {
+    // SAFETY: [TYPE] checked.
+    unsafe {
+        if PyObject_TypeCheck(parent.ob(), &raw mut GROUPBY) == 0 {
+            bail!(PyExc_TypeError, "_grouper() argument 1 must be itertools.groupby, not {}", type_name(parent.ob()));
+        }
+        let grouper = new::<Grouper>(tp)?;
+        (*grouper.as_ptr()).parent = parent.to_owned().into_raw();
+        (*grouper.as_ptr()).tgtkey = tgtkey.to_owned().into_raw();
+        (*parent.ob().cast::<GroupBy>()).currgrouper = grouper.as_ptr();
+        Ok(grouper.into_object())
+    }
+}
+unsafe extern "C" {
+    fn _PyEval_GetBuiltin(name: *mut PyObject) -> *mut PyObject;
+}
+methods! {
+    static GROUPBY_METHODS = [
+        "__reduce__($self, /)" => groupby_reduce, "For pickle and copy.";
+        "__setstate__($self, object, /)" => groupby_setstate, "For pickle and copy.";
+    ];
+}
+methods! {
+    static GROUPER_METHODS = [
+        "__reduce__($self, /)" => grouper_reduce, "For pickle and copy.";
+    ];
+}
 iterator_type! { GROUPBY, "itertools.groupby", GroupBy, new: Some(constructor!("groupby(iterable, key=None)" => groupby_new)),
-    next: groupby_next, methods: null_mut(), "Consecutive keys and groups of an iterable." }
-iterator_type! { GROUPER, "itertools._grouper", Grouper, new: None, next: grouper_next, methods: null_mut(), "One group of a groupby." }
+    next: groupby_next, methods: (&raw mut GROUPBY_METHODS).cast(), "groupby(iterable, key=None)\n--\n\nConsecutive keys and groups of an iterable." }
+iterator_type! { GROUPER, "itertools._grouper", Grouper, new: Some(constructor!("_grouper(parent, tgtkey, /)" => grouper_new)),
+    next: grouper_next, methods: (&raw mut GROUPER_METHODS).cast(), "One group of a groupby." }
 
 // ---- islice ------------------------------------------------------------------------------------------------------------------------
 
@@ -543,7 +798,7 @@ instance! { struct Islice { it; next: isize, stop: isize, step: isize, cnt: isiz
 unsafe extern "C" fn islice_new(tp: *mut PyTypeObject, args: *mut PyObject, kwargs: *mut PyObject) -> *mut PyObject {
     // SAFETY: [ARGS] called as tp_new.
     unsafe {
-        if tp == &raw mut ISLICE && _PyArg_NoKeywords(c"islice".as_ptr(), kwargs) == 0 {
+        if refuses_keywords(tp, &raw mut ISLICE) && _PyArg_NoKeywords(c"islice".as_ptr(), kwargs) == 0 {
             return null_mut();
         }
         let n = PyTuple_GET_SIZE(args);
@@ -622,8 +877,38 @@ unsafe fn islice_next(mut s: Slf<Islice>) -> Next {
     }
 }
 
-iterator_type! { ISLICE, "itertools.islice", Islice, new: Some(islice_new), next: islice_next, methods: null_mut(),
-    "islice(iterable, stop) or islice(iterable, start, stop[, step])\n--\n\nSelected items of an iterable, as a slice selects them." }
+fn islice_reduce(slf: Borrowed<'_, Islice>) -> PyResult<Owned> {
+    // SAFETY: [TYPE]
+    unsafe {
+        if slf.it.is_null() {
+            let empty = Owned::from_owned_or_err(PyList_New(0))?;
+            let it = iter(empty.borrow())?;
+            return reduced!(c"O(On)n", slf.ob_type(), it.as_ptr(), 0isize, 0isize);
+        }
+        let stop = if slf.stop == -1 { lent(Py_None()) } else { int(slf.stop)? };
+        reduced!(c"O(OnOn)n", slf.ob_type(), slf.it, slf.next, stop.as_ptr(), slf.step, slf.cnt)
+    }
+}
+fn islice_setstate(slf: Borrowed<'_, Islice>, state: Borrowed<'_>) -> PyResult<()> {
+    deprecated()?;
+    // SAFETY: [TYPE]
+    unsafe {
+        let count = PyLong_AsSsize_t(state.ob());
+        if count == -1 && err_occurred() {
+            return Err(Raised::assume());
+        }
+        (*slf.as_ptr()).cnt = count;
+        Ok(())
+    }
+}
+methods! {
+    static ISLICE_METHODS = [
+        "__reduce__($self, /)" => islice_reduce, "For pickle and copy.";
+        "__setstate__($self, object, /)" => islice_setstate, "For pickle and copy.";
+    ];
+}
+iterator_type! { ISLICE, "itertools.islice", Islice, new: Some(islice_new), next: islice_next, methods: (&raw mut ISLICE_METHODS).cast(),
+    "islice(iterable, stop) or islice(iterable, start, stop[, step])\n\nSelected items of an iterable, as a slice selects them." }
 
 // ---- pairwise ------------------------------------------------------------------------------------------------------------------------
 
@@ -669,7 +954,7 @@ unsafe fn pairwise_next(s: Slf<Pairwise>) -> Next {
 }
 
 iterator_type! { PAIRWISE, "itertools.pairwise", Pairwise, new: Some(constructor!("pairwise(iterable, /)" => pairwise_new)),
-    next: pairwise_next, methods: null_mut(), "Overlapping pairs of successive items." }
+    next: pairwise_next, methods: null_mut(), "pairwise(iterable, /)\n--\n\nOverlapping pairs of successive items." }
 
 // ---- starmap --------------------------------------------------------------------------------------------------------------------------
 
@@ -695,8 +980,16 @@ unsafe fn starmap_next(mut s: Slf<Starmap>) -> Next {
     }
 }
 
+fn starmap_reduce(slf: Borrowed<'_, Starmap>) -> PyResult<Owned> {
+    reduced!(c"O(OO)", slf.ob_type(), slf.func, slf.it)
+}
+methods! {
+    static STARMAP_METHODS = [
+        "__reduce__($self, /)" => starmap_reduce, "For pickle and copy.";
+    ];
+}
 iterator_type! { STARMAP, "itertools.starmap", Starmap, new: Some(constructor!("starmap(function, iterable, /)" => starmap_new)),
-    next: starmap_next, methods: null_mut(), "The function called with each item as its arguments." }
+    next: starmap_next, methods: (&raw mut STARMAP_METHODS).cast(), "starmap(function, iterable, /)\n--\n\nThe function called with each item as its arguments." }
 
 // ---- repeat --------------------------------------------------------------------------------------------------------------------------
 
@@ -743,7 +1036,19 @@ unsafe extern "C" fn repeat_repr(slf: *mut PyObject) -> *mut PyObject {
     }
 }
 
-methods! { static REPEAT_METHODS = [ "__length_hint__($self, /)" => repeat_len, "How many repetitions are left."; ]; }
+fn repeat_reduce(slf: Borrowed<'_, Repeat>) -> PyResult<Owned> {
+    if slf.cnt >= 0 {
+        return reduced!(c"O(On)", slf.ob_type(), slf.element, slf.cnt);
+    }
+    reduced!(c"O(O)", slf.ob_type(), slf.element)
+}
+
+methods! {
+    static REPEAT_METHODS = [
+        "__length_hint__($self, /)" => repeat_len, "How many repetitions are left.";
+        "__reduce__($self, /)" => repeat_reduce, "For pickle and copy.";
+    ];
+}
 
 iterator_type! { REPEAT, "itertools.repeat", Repeat, new: Some(constructor!("repeat(object, times=<unrepresentable>)" => repeat_new)),
     next: repeat_next, methods: (&raw mut REPEAT_METHODS).cast(), "The object again and again, without end or a number of times." }
@@ -820,501 +1125,49 @@ unsafe fn zip_longest_next(mut s: Slf<ZipLongest>) -> Next {
     }
 }
 
+fn zip_longest_reduce(slf: Borrowed<'_, ZipLongest>) -> PyResult<Owned> {
+    // SAFETY: [TYPE] exhausted iterators become empty tuples.
+    unsafe {
+        let empty = tuple(Vec::new())?;
+        let its = (0..PyList_Size(slf.its)).map(|i| {
+            let it = PyList_GET_ITEM(slf.its, i);
+            if it == Py_None() { empty.clone() } else { lent(it) }
+        });
+        let its = tuple(its.collect())?;
+        reduced!(c"OOO", slf.ob_type(), its.as_ptr(), slf.fillvalue)
+    }
+}
+fn zip_longest_setstate(slf: Borrowed<'_, ZipLongest>, state: Borrowed<'_>) -> PyResult<()> {
+    deprecated()?;
+    // SAFETY: [TYPE]
+    unsafe { setref(&raw mut (*slf.as_ptr()).fillvalue, state.to_owned().into_raw()) };
+    Ok(())
+}
+methods! {
+    static ZIP_LONGEST_METHODS = [
+        "__reduce__($self, /)" => zip_longest_reduce, "For pickle and copy.";
+        "__setstate__($self, object, /)" => zip_longest_setstate, "For pickle and copy.";
+    ];
+}
 iterator_type! { ZIP_LONGEST, "itertools.zip_longest", ZipLongest, new: Some(zip_longest_new), next: zip_longest_next,
-    methods: null_mut(), "zip_longest(*iterables, fillvalue=None)\n--\n\nTuples of the iterables' items, filled up to the longest." }
-
-// ---- product, combinations, permutations ---------------------------------------------------------------------------------------------------
-
-/// State of the combinatoric iterators: pools, indices, and whether the first result has been given.
-#[repr(C)]
-struct Combinatoric {
-    ob_base: PyObject,
-    /// A tuple: of pools for `product`, else the one pool.
-    pools: *mut PyObject,
-    indices: *mut Vec<usize>,
-    cycles: *mut Vec<usize>,
-    r: usize,
-    started: bool,
-    stopped: bool,
-}
-
-impl Combinatoric {
-    unsafe extern "C" fn traverse(slf: *mut PyObject, visitor: visitproc, arg: *mut c_void) -> c_int {
-        // SAFETY: [TYPE]
-        unsafe { visit((*slf.cast::<Self>()).pools, visitor, arg) }
-    }
-    unsafe extern "C" fn dealloc(slf: *mut PyObject) {
-        // SAFETY: [OWN]
-        unsafe {
-            PyObject_GC_UnTrack(slf.cast());
-            let s = slf.cast::<Self>();
-            Py_XDECREF((*s).pools);
-            for v in [(*s).indices, (*s).cycles] {
-                if !v.is_null() {
-                    drop(Box::from_raw(v));
-                }
-            }
-            if let Some(free) = (*type_of(slf)).tp_free {
-                free(slf.cast());
-            }
-        }
-    }
-    fn make(tp: Tp<'_>, pools: Owned, indices: Vec<usize>, cycles: Vec<usize>, r: usize, stopped: bool) -> PyResult<Owned> {
-        let c = new::<Combinatoric>(tp)?;
-        // SAFETY: [OWN] a fresh instance.
-        unsafe {
-            let p = c.as_ptr();
-            (*p).pools = pools.into_raw();
-            (*p).indices = Box::into_raw(Box::new(indices));
-            (*p).cycles = Box::into_raw(Box::new(cycles));
-            (*p).r = r;
-            (*p).stopped = stopped;
-        }
-        Ok(c.into_object())
-    }
-    unsafe fn selected(&self) -> Next {
-        // SAFETY: [TYPE] indices are in range.
-        unsafe { tuple((&*self.indices)[..self.r].iter().map(|&i| pool_item(self.pools, i)).collect()).map(Some) }
-    }
-}
-
-unsafe extern "C" fn product_new(tp: *mut PyTypeObject, args: *mut PyObject, kwargs: *mut PyObject) -> *mut PyObject {
-    // SAFETY: [ARGS] called as tp_new.
-    unsafe {
-        let make = || -> PyResult<Owned> {
-            let mut repeat = 1;
-            if !kwargs.is_null() && PyDict_Size(kwargs) > 0 {
-                let given = PyDict_GetItemWithError(kwargs, intern!("repeat"));
-                if given.is_null() || PyDict_Size(kwargs) > 1 {
-                    bail!(PyExc_TypeError, "product() got an unexpected keyword argument");
-                }
-                repeat = PyNumber_AsSsize_t(given, PyExc_OverflowError);
-                if repeat == -1 && err_occurred() {
-                    return Err(Raised::assume());
-                }
-                if repeat < 0 {
-                    bail!(PyExc_ValueError, "repeat argument cannot be negative");
-                }
-            }
-            let n = if repeat == 0 { 0 } else { PyTuple_GET_SIZE(args) };
-            let Some(total) = (n as usize).checked_mul(repeat as usize).filter(|&t| t < isize::MAX as usize / 16) else {
-                bail!(PyExc_OverflowError, "repeat argument too large");
-            };
-            let mut pools = Vec::new();
-            for i in 0..n {
-                pools.push(to_tuple(Borrowed::from_ptr(PyTuple_GET_ITEM(args, i)))?);
-            }
-            let mut all = Vec::new();
-            if all.try_reserve_exact(total).is_err() {
-                PyErr_NoMemory();
-                return Err(Raised::assume());
-            }
-            for i in 0..total {
-                all.push(pools[i % n as usize].clone());
-            }
-            Combinatoric::make(Borrowed::from_ptr(tp), tuple(all)?, vec![0; total], Vec::new(), total, false)
-        };
-        make().into_c()
-    }
-}
-
-unsafe fn product_next(mut s: Slf<Combinatoric>) -> Next {
-    // SAFETY: [TYPE] pools is a tuple of tuples.
-    unsafe {
-        if s.stopped {
-            return Ok(None);
-        }
-        let pools = s.pools;
-        let indices = &mut *s.indices;
-        let pools = s.pools;
-        let size = |i: usize| PyTuple_GET_SIZE(PyTuple_GET_ITEM(pools, i as Py_ssize_t)) as usize;
-        if !s.started {
-            s.started = true;
-            if (0..indices.len()).any(|i| size(i) == 0) {
-                s.stopped = true;
-                return Ok(None);
-            }
-        } else {
-            let mut i = indices.len();
-            loop {
-                if i == 0 {
-                    s.stopped = true;
-                    return Ok(None);
-                }
-                i -= 1;
-                indices[i] += 1;
-                if indices[i] < size(i) {
-                    break;
-                }
-                indices[i] = 0;
-            }
-        }
-        let items = indices.iter().enumerate().map(|(i, &k)| pool_item(PyTuple_GET_ITEM(pools, i as Py_ssize_t), k)).collect();
-        tuple(items).map(Some)
-    }
-}
-
-fn pool_and_r(iterable: Borrowed<'_>, r: isize) -> PyResult<(Owned, usize, usize)> {
-    let pool = to_tuple(iterable)?;
-    if r < 0 {
-        bail!(PyExc_ValueError, "r must be non-negative");
-    }
-    // SAFETY: [TYPE] a tuple.
-    let n = unsafe { PyTuple_GET_SIZE(pool.as_ptr()) } as usize;
-    Ok((pool, n, r as usize))
-}
-
-fn combinations_new(tp: Tp<'_>, iterable: Borrowed<'_>, r: isize) -> PyResult<Owned> {
-    let (pool, n, r) = pool_and_r(iterable, r)?;
-    Combinatoric::make(tp, pool, if r > n { Vec::new() } else { (0..r).collect() }, Vec::new(), r, r > n)
-}
-
-unsafe fn combinations_next(mut s: Slf<Combinatoric>) -> Next {
-    // SAFETY: [TYPE]
-    unsafe {
-        if s.stopped {
-            return Ok(None);
-        }
-        let n = PyTuple_GET_SIZE(s.pools) as usize;
-        if s.started {
-            let indices = &mut *s.indices;
-            // The rightmost index that has room to the right.
-            let Some(i) = (0..s.r).rev().find(|&i| indices[i] != i + n - s.r) else {
-                s.stopped = true;
-                return Ok(None);
-            };
-            indices[i] += 1;
-            for j in i + 1..s.r {
-                indices[j] = indices[j - 1] + 1;
-            }
-        }
-        s.started = true;
-        s.selected()
-    }
-}
-
-fn cwr_new(tp: Tp<'_>, iterable: Borrowed<'_>, r: isize) -> PyResult<Owned> {
-    let (pool, n, r) = pool_and_r(iterable, r)?;
-    Combinatoric::make(tp, pool, vec![0; r], Vec::new(), r, n == 0 && r > 0)
-}
-
-unsafe fn cwr_next(mut s: Slf<Combinatoric>) -> Next {
-    // SAFETY: [TYPE]
-    unsafe {
-        if s.stopped {
-            return Ok(None);
-        }
-        let n = PyTuple_GET_SIZE(s.pools) as usize;
-        if s.started {
-            let indices = &mut *s.indices;
-            let Some(i) = (0..s.r).rev().find(|&i| indices[i] != n - 1) else {
-                s.stopped = true;
-                return Ok(None);
-            };
-            let v = indices[i] + 1;
-            indices[i..].fill(v);
-        }
-        s.started = true;
-        s.selected()
-    }
-}
-
-fn permutations_new(tp: Tp<'_>, iterable: Borrowed<'_>, r: Option<Borrowed<'_>>) -> PyResult<Owned> {
-    // SAFETY: [ARGS]
-    unsafe {
-        let pool = to_tuple(iterable)?;
-        let n = PyTuple_GET_SIZE(pool.as_ptr()) as usize;
-        let r = match r {
-            None => n as isize,
-            Some(r) if PyLong_Check(r.ob()) == 0 => bail!(PyExc_TypeError, "Expected int as r"),
-            Some(r) => {
-                let v = PyLong_AsSsize_t(r.ob());
-                if v == -1 && err_occurred() {
-                    return Err(Raised::assume());
-                }
-                v
-            }
-        };
-        if r < 0 {
-            bail!(PyExc_ValueError, "r must be non-negative");
-        }
-        let r = r as usize;
-        let cycles = if r > n { Vec::new() } else { (0..r).map(|i| n - i).collect() };
-        Combinatoric::make(tp, pool, (0..n).collect(), cycles, r, r > n)
-    }
-}
-
-unsafe fn permutations_next(mut s: Slf<Combinatoric>) -> Next {
-    // SAFETY: [TYPE]
-    unsafe {
-        if s.stopped {
-            return Ok(None);
-        }
-        if s.started {
-            let (indices, cycles) = (&mut *s.indices, &mut *s.cycles);
-            let n = indices.len();
-            let mut i = s.r;
-            loop {
-                if i == 0 {
-                    s.stopped = true;
-                    return Ok(None);
-                }
-                i -= 1;
-                cycles[i] -= 1;
-                if cycles[i] == 0 {
-                    indices[i..].rotate_left(1);
-                    cycles[i] = n - i;
-                } else {
-                    indices.swap(i, n - cycles[i]);
-                    break;
-                }
-            }
-        }
-        s.started = true;
-        s.selected()
-    }
-}
-
-iterator_type! { PRODUCT, "itertools.product", Combinatoric, new: Some(product_new), next: product_next, methods: null_mut(),
-    "product(*iterables, repeat=1)\n--\n\nThe Cartesian product of the iterables, like nested for loops." }
-iterator_type! { COMBINATIONS, "itertools.combinations", Combinatoric, new: Some(constructor!("combinations(iterable, r)" => combinations_new)),
-    next: combinations_next, methods: null_mut(), "The r-length subsequences of an iterable's items." }
-iterator_type! { CWR, "itertools.combinations_with_replacement", Combinatoric,
-    new: Some(constructor!("combinations_with_replacement(iterable, r)" => cwr_new)),
-    next: cwr_next, methods: null_mut(), "The r-length subsequences of an iterable's items, each usable several times." }
-iterator_type! { PERMUTATIONS, "itertools.permutations", Combinatoric, new: Some(constructor!("permutations(iterable, r=None)" => permutations_new)),
-    next: permutations_next, methods: null_mut(), "The r-length orderings of an iterable's items." }
-
-// ---- tee -----------------------------------------------------------------------------------------------------------------------------------
-
-const LINKCELLS: usize = 57;
-
-/// A link of the queue that the iterators of one `tee` share.
-#[repr(C)]
-struct TeeData {
-    ob_base: PyObject,
-    it: *mut PyObject,
-    next: *mut PyObject,
-    numread: usize,
-    running: bool,
-    values: [*mut PyObject; LINKCELLS],
-}
-#[repr(C)]
-struct Tee {
-    ob_base: PyObject,
-    data: *mut TeeData,
-    index: usize,
-    weakreflist: *mut PyObject,
-}
-
-unsafe fn tee_data_new(it: *mut PyObject) -> PyResult<Owned<TeeData>> {
-    // SAFETY: [OWN] a fresh instance.
-    unsafe {
-        let d = new::<TeeData>(Borrowed::from_ptr(&raw mut TEE_DATA))?;
-        (*d.as_ptr()).it = lent(it).into_raw();
-        Ok(d)
-    }
-}
-
-impl TeeData {
-    unsafe extern "C" fn traverse(slf: *mut PyObject, visitor: visitproc, arg: *mut c_void) -> c_int {
-        // SAFETY: [TYPE]
-        unsafe {
-            let d = slf.cast::<TeeData>();
-            py_visit!(visitor, arg; (*d).it, (*d).next);
-            for i in 0..(*d).numread {
-                py_visit!(visitor, arg; (*d).values[i]);
-            }
-        }
-        0
-    }
-    unsafe extern "C" fn clear(slf: *mut PyObject) -> c_int {
-        // SAFETY: [TYPE] a long chain of links is released link by link, not recursively.
-        unsafe {
-            let d = slf.cast::<TeeData>();
-            setref(&raw mut (*d).it, null_mut());
-            let n = core::mem::replace(&mut (*d).numread, 0);
-            for i in 0..n {
-                setref(&raw mut (*d).values[i], null_mut());
-            }
-            let mut next = core::mem::replace(&mut (*d).next, null_mut());
-            while !next.is_null() && Py_REFCNT(next) == 1 {
-                let after = core::mem::replace(&mut (*next.cast::<TeeData>()).next, null_mut());
-                Py_DECREF(next);
-                next = after;
-            }
-            Py_XDECREF(next);
-        }
-        0
-    }
-    unsafe extern "C" fn dealloc(slf: *mut PyObject) {
-        // SAFETY: [OWN]
-        unsafe {
-            PyObject_GC_UnTrack(slf.cast());
-            Self::clear(slf);
-            PyObject_GC_Del(slf.cast());
-        }
-    }
-    unsafe fn item(d: *mut TeeData, i: usize) -> Next {
-        // SAFETY: [TYPE]
-        unsafe {
-            if i < (*d).numread {
-                return Ok(Some(lent((*d).values[i])));
-            }
-            if (*d).running {
-                bail!(PyExc_RuntimeError, "cannot re-enter the tee iterator");
-            }
-            (*d).running = true;
-            let got = next((*d).it);
-            (*d).running = false;
-            let Some(value) = got? else { return Ok(None) };
-            (*d).values[i] = value.clone().into_raw();
-            (*d).numread += 1;
-            Ok(Some(value))
-        }
-    }
-    unsafe fn link(d: *mut TeeData) -> PyResult<Owned<TeeData>> {
-        // SAFETY: [TYPE]
-        unsafe {
-            if (*d).next.is_null() {
-                (*d).next = tee_data_new((*d).it)?.into_raw().cast();
-            }
-            Ok(lent((*d).next).cast())
-        }
-    }
-}
-
-impl Tee {
-    unsafe extern "C" fn traverse(slf: *mut PyObject, visitor: visitproc, arg: *mut c_void) -> c_int {
-        // SAFETY: [TYPE]
-        unsafe { visit((*slf.cast::<Tee>()).data, visitor, arg) }
-    }
-    unsafe extern "C" fn dealloc(slf: *mut PyObject) {
-        // SAFETY: [OWN]
-        unsafe {
-            PyObject_GC_UnTrack(slf.cast());
-            let t = slf.cast::<Tee>();
-            if !(*t).weakreflist.is_null() {
-                PyObject_ClearWeakRefs(slf);
-            }
-            Py_XDECREF((*t).data.cast());
-            PyObject_GC_Del(slf.cast());
-        }
-    }
-}
-
-unsafe fn tee_next(mut t: Slf<Tee>) -> Next {
-    // SAFETY: [TYPE]
-    unsafe {
-        if t.index >= LINKCELLS {
-            let link = TeeData::link(t.data)?;
-            setref(&raw mut t.data, link.into_raw());
-            t.index = 0;
-        }
-        let data = Owned::from_borrowed(t.data);
-        let value = TeeData::item(data.as_ptr(), t.index)?;
-        if value.is_some() {
-            t.index += 1;
-        }
-        Ok(value)
-    }
-}
-
-fn tee_copy(slf: Borrowed<'_, Tee>) -> PyResult<Owned> {
-    // SAFETY: [OWN] a fresh instance.
-    unsafe {
-        let t = new::<Tee>(Borrowed::from_ptr(slf.ob_type()))?;
-        (*t.as_ptr()).data = Owned::from_borrowed(slf.data).into_raw();
-        (*t.as_ptr()).index = slf.index;
-        Ok(t.into_object())
-    }
-}
-
-fn tee_from_iterable(iterable: Borrowed<'_>) -> PyResult<Owned> {
-    let it = iter(iterable)?;
-    // SAFETY: [TYPE]
-    unsafe {
-        if type_of(it.as_ptr()) == &raw mut TEE {
-            return tee_copy(it.borrow().cast());
-        }
-        let data = tee_data_new(it.as_ptr())?;
-        let t = new::<Tee>(Borrowed::from_ptr(&raw mut TEE))?;
-        (*t.as_ptr()).data = data.into_raw();
-        Ok(t.into_object())
-    }
-}
-
-fn tee_new(_: Tp<'_>, iterable: Borrowed<'_>) -> PyResult<Owned> {
-    tee_from_iterable(iterable)
-}
-
-fn tee(_: (), iterable: Borrowed<'_>, n: isize) -> PyResult<Owned> {
-    if n < 0 {
-        bail!(PyExc_ValueError, "n must be >= 0");
-    }
-    if n == 0 {
-        return tuple(Vec::new());
-    }
-    let it = iter(iterable)?;
-    // SAFETY: [ARGS]
-    unsafe {
-        let mut copy = null_mut();
-        check_status(PyObject_GetOptionalAttr(it.as_ptr(), intern!("__copy__"), &mut copy))?;
-        let (first, copy) = match Owned::from_owned_or_opt(copy) {
-            Some(c) => (it, c),
-            None => {
-                let t = tee_from_iterable(it.borrow())?;
-                let c = Owned::from_owned_or_err(PyObject_GetAttr(t.as_ptr(), intern!("__copy__")))?;
-                (t, c)
-            }
-        };
-        let mut all = vec![first];
-        for _ in 1..n {
-            all.push(Owned::from_owned_or_err(PyObject_CallNoArgs(copy.as_ptr()))?);
-        }
-        tuple(all)
-    }
-}
-
-methods! { static TEE_METHODS = [ "__copy__($self, /)" => tee_copy, "An independent iterator at the same place."; ]; }
-
-iterator_type! { TEE_PLAIN, "itertools._tee", Tee, new: Some(constructor!("_tee(iterable, /)" => tee_new)), next: tee_next,
-    methods: (&raw mut TEE_METHODS).cast(), "One of the iterators of a tee." }
-static mut TEE: PyTypeObject = TYPE_INIT;
-static mut TEE_DATA: PyTypeObject = PyTypeObject {
-    tp_name: c"itertools._tee_dataobject".as_ptr(),
-    tp_basicsize: size_of::<TeeData>() as Py_ssize_t,
-    tp_dealloc: Some(TeeData::dealloc),
-    tp_flags: Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
-    tp_doc: c"A link of a tee's queue.".as_ptr(),
-    tp_traverse: Some(TeeData::traverse),
-    tp_clear: Some(TeeData::clear),
-    tp_alloc: Some(PyType_GenericAlloc),
-    tp_free: Some(PyObject_GC_Del),
-    ..TYPE_INIT
-};
+    methods: (&raw mut ZIP_LONGEST_METHODS).cast(), "zip_longest(*iterables, fillvalue=None)\n--\n\nTuples of the iterables' items, filled up to the longest." }
 
 // ---- the module ------------------------------------------------------------------------------------------------------------------------------
 
-methods! { static METHODS = [ "tee($module, iterable, n=2, /)" => tee, "n independent iterators over one iterable."; ]; }
+methods! { static METHODS = [ "tee($module, iterable, n=2, /)" => tee::tee, "n independent iterators over one iterable."; ]; }
 
 fn exec(module: Borrowed<'_>) -> PyResult<()> {
     // SAFETY: [STATIC] run once, before the types are used.
     unsafe {
-        if TEE.tp_name.is_null() {
-            // Weak references to the iterators of a tee are allowed; they can't be subclassed.
-            core::ptr::copy_nonoverlapping(&raw const TEE_PLAIN, &raw mut TEE, 1);
-            TEE.tp_weaklistoffset = core::mem::offset_of!(Tee, weakreflist) as Py_ssize_t;
-            TEE.tp_flags &= !Py_TPFLAGS_BASETYPE;
-        }
+        tee::prepare();
         COUNT.tp_repr = Some(count_repr);
         REPEAT.tp_repr = Some(repeat_repr);
-        check_status(PyType_Ready(&raw mut TEE_DATA))?;
+        check_status(PyType_Ready(&raw mut tee::TEE_DATA))?;
         for tp in [
-            &raw mut ACCUMULATE, &raw mut BATCHED, &raw mut COMBINATIONS, &raw mut CWR, &raw mut CYCLE, &raw mut DROPWHILE,
+            &raw mut ACCUMULATE, &raw mut BATCHED, &raw mut combinatoric::COMBINATIONS, &raw mut combinatoric::CWR, &raw mut CYCLE, &raw mut DROPWHILE,
             &raw mut TAKEWHILE, &raw mut ISLICE, &raw mut STARMAP, &raw mut CHAIN, &raw mut COMPRESS, &raw mut FILTERFALSE,
-            &raw mut COUNT, &raw mut ZIP_LONGEST, &raw mut PAIRWISE, &raw mut PERMUTATIONS, &raw mut PRODUCT, &raw mut REPEAT,
-            &raw mut GROUPBY, &raw mut GROUPER, &raw mut TEE, &raw mut TEE_DATA,
+            &raw mut COUNT, &raw mut ZIP_LONGEST, &raw mut PAIRWISE, &raw mut combinatoric::PERMUTATIONS, &raw mut combinatoric::PRODUCT, &raw mut REPEAT,
+            &raw mut GROUPBY, &raw mut GROUPER, &raw mut tee::TEE, &raw mut tee::TEE_DATA,
         ] {
             taipan_clinic::module::add_type(module, tp)?;
         }

@@ -249,13 +249,6 @@ pub unsafe extern "C" fn _Py_Get_Getpath_CodeObject() -> *mut PyObject {
     null_mut()
 }
 
-/// CPython's trie as a type: Taipan's compares keys by identity and is no Python object.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyContext_NewHamtForTests() -> *mut PyObject {
-    let _ = raise!(PyExc_NotImplementedError, "_PyContext_NewHamtForTests: the mapping of contexts is no Python object");
-    null_mut()
-}
-
 /// How far apart two texts in UTF-8 are, as suggestions for misspelt names count it; no more than `max`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_UTF8_Edit_Cost(a: *mut PyObject, b: *mut PyObject, max: Py_ssize_t) -> Py_ssize_t {

@@ -181,7 +181,8 @@ pub(super) fn tee(_: (), iterable: Borrowed<'_>, n: isize) -> PyResult<Owned> {
     let first = tee_from_iterable(it.borrow())?;
     let mut all = vec![first];
     for i in 1..n as usize {
-        let copy = tee_copy(all[i - 1].borrow().cast())?;
+        // SAFETY: [TYPE] made just now.
+        let copy = tee_copy(unsafe { all[i - 1].borrow().cast() })?;
         all.push(copy);
     }
     tuple(all)

@@ -1,8 +1,10 @@
 //! Character properties and case mappings of Unicode 15.1.
 
+mod pages;
 mod tables;
 
 use core::ffi::c_int;
+use pages::{PAGE_OF, PAGES};
 use tables::*;
 
 /// Properties that many code points share. Case mappings are deltas to the code point.

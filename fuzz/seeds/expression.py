@@ -1,0 +1,1 @@
+"[a if b else c, *d, **e][1:2, ::f](*g, **h).i @ j <= k not in l is not m

@@ -60,6 +60,8 @@ pub struct seq<K>(PhantomData<K>);
 /// What a conversion needs to know: the arena (of the tree that is made), and how deep it may go.
 pub struct Context<'a> {
     arena: Option<&'a Bump>,
+    /// A list that gets the values of constants, or NULL.
+    constants: *mut PyObject,
     lowest: usize,
     depth: Cell<u32>,
 }
@@ -78,11 +80,11 @@ fn stack_position() -> usize {
 impl<'a> Context<'a> {
     /// A context that starts here.
     pub fn new(arena: Option<&'a Bump>) -> Self {
-        Context { arena, lowest: stack_position().saturating_sub(STACK_BUDGET), depth: Cell::new(0) }
+        Context { arena, constants: core::ptr::null_mut(), lowest: stack_position().saturating_sub(STACK_BUDGET), depth: Cell::new(0) }
     }
 
     /// Runs `f` one level deeper.
-    fn deeper<R>(&self, doing: &str, f: impl FnOnce() -> PyResult<R>) -> PyResult<R> {
+    fn deeper<R>(&self, doing: impl core::fmt::Display, f: impl FnOnce() -> PyResult<R>) -> PyResult<R> {
         self.depth.set(self.depth.get() + 1);
         if self.depth.get() > RECURSION_LIMIT || stack_position() < self.lowest {
             bail!(PyExc_RecursionError, "maximum recursion depth exceeded {doing}");
@@ -146,7 +148,7 @@ impl At {
     }
 
     fn convert<'a, K, T: Value<'a, K>>(&self, cx: &Context<'a>, value: *mut PyObject) -> PyResult<Option<T>> {
-        cx.deeper(&format!("while traversing '{}' node", self.owner), || T::from_object(cx, value))
+        cx.deeper(format_args!("while traversing '{}' node", self.owner), || T::from_object(cx, value))
     }
 }
 
@@ -363,7 +365,7 @@ impl<'a> Value<'a, kind::constant> for Constant<'a> {
         let arena = cx.arena()?;
         // SAFETY: [TYPE] checked case by case.
         unsafe {
-            Ok(Some(if is_none(obj) {
+            let constant = if is_none(obj) {
                 Constant::None
             } else if obj == Py_True() {
                 Constant::True
@@ -401,7 +403,11 @@ impl<'a> Value<'a, kind::constant> for Constant<'a> {
                 if PyTuple_CheckExact(obj) != 0 { Constant::Tuple(values) } else { Constant::FrozenSet(values) }
             } else {
                 bail!(PyExc_TypeError, "got an invalid type in Constant: {}", short_name(type_of(obj)));
-            }))
+            };
+            if !cx.constants.is_null() && !matches!(constant, Constant::None | Constant::True | Constant::False | Constant::Ellipsis) {
+                check_status(PyList_Append(cx.constants, obj))?;
+            }
+            Ok(Some(constant))
         }
     }
 }
@@ -852,8 +858,9 @@ pub fn mod_to_object(module: &Mod<'_>) -> PyResult<Owned> {
 ///
 /// # Safety
 /// `obj` is live.
-pub unsafe fn mod_from_object<'a>(obj: *mut PyObject, arena: &'a Bump) -> PyResult<Mod<'a>> {
-    match <Mod<'a> as Value<'a, kind::r#mod>>::from_object(&Context::new(Some(arena)), obj)? {
+pub unsafe fn mod_from_object<'a>(obj: *mut PyObject, arena: &'a Bump, constants: *mut PyObject) -> PyResult<Mod<'a>> {
+    let cx = Context { constants, ..Context::new(Some(arena)) };
+    match <Mod<'a> as Value<'a, kind::r#mod>>::from_object(&cx, obj)? {
         Some(m) => Ok(m),
         None => Err(raise!(PyExc_ValueError, "no tree")),
     }

@@ -435,13 +435,14 @@ pub unsafe extern "C" fn PyAST_mod2obj(module: *const c_void) -> *mut PyObject {
 }
 
 /// Makes a tree of `ast` objects: writes the root to `out`, a `taipan_parser::ast::Mod`, whose nodes live in `arena`, a
-/// `bumpalo::Bump`. `mode` is 0 for "exec", 1 for "eval", 2 for "single", 3 for "func_type". The tree is not validated.
+/// `bumpalo::Bump`. The values of `Constant` nodes, but for singletons, are appended to the list `constants` unless that is
+/// NULL. `mode` is 0 for "exec", 1 for "eval", 2 for "single", 3 for "func_type". The tree is not validated.
 /// -1 with an exception if that fails.
 ///
 /// # Safety
 /// As said; [GIL].
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn PyAST_obj2mod(ast: *mut PyObject, arena: *const c_void, mode: c_int, out: *mut c_void) -> c_int {
+pub unsafe extern "C" fn PyAST_obj2mod(ast: *mut PyObject, arena: *const c_void, constants: *mut PyObject, mode: c_int, out: *mut c_void) -> c_int {
     // SAFETY: [ARGS]
     let r: PyResult<()> = (|| unsafe {
         let args = tuple(vec![Owned::from_borrowed(ast), Owned::from_borrowed(Py_None())])?;
@@ -458,7 +459,7 @@ pub unsafe extern "C" fn PyAST_obj2mod(ast: *mut PyObject, arena: *const c_void,
         if is == 0 {
             bail!(PyExc_TypeError, "expected {name} node, got {}", short_name(type_of(ast)));
         }
-        out.cast::<Mod<'_>>().write(mod_from_object(ast, &*arena.cast::<Bump>())?);
+        out.cast::<Mod<'_>>().write(mod_from_object(ast, &*arena.cast::<Bump>(), constants)?);
         Ok(())
     })();
     r.into_c()

@@ -9,25 +9,25 @@ use taipan_parser::ast::*;
 use crate::codegen::docstring;
 use crate::error::{NO_LOCATION, Recursion, Result, Warning, WarningCategory};
 use crate::flags::CO_FUTURE_ANNOTATIONS;
-use crate::fold;
+use crate::{Options, fold};
 
 /// Folds the constants of a tree.
 ///
-/// `optimize` is the level of optimisation (for `__debug__`), `features` are
-/// the future statements in effect.
+/// `features` are the future statements in effect; of the options, the level of
+/// optimisation (for `__debug__`), the native stack and who issues warnings count.
 pub fn optimize<'a>(
     module: &Mod<'a>,
     arena: &'a Bump,
-    optimize: u8,
+    options: &Options,
     features: u32,
-    stack_budget: usize,
     warnings: &mut Vec<Warning>,
 ) -> Result<Mod<'a>> {
     let mut folder = Folder {
         arena,
-        optimize,
+        optimize: options.optimize,
         postponed: features & CO_FUTURE_ANNOTATIONS != 0,
-        recursion: Recursion::new(stack_budget),
+        recursion: Recursion::new(options.stack_budget),
+        deprecated: options.deprecated,
         warnings,
     };
     Ok(match *module {
@@ -43,6 +43,7 @@ struct Folder<'w, 'a> {
     optimize: u8,
     postponed: bool,
     recursion: Recursion,
+    deprecated: Option<fn(&str) -> bool>,
     warnings: &'w mut Vec<Warning>,
 }
 
@@ -768,15 +769,22 @@ impl<'a> Folder<'_, 'a> {
         match operand.kind {
             ExprKind::Constant { ref value, .. } => {
                 if op == UnaryOp::Invert && matches!(value, Constant::True | Constant::False) {
-                    self.warnings.push(Warning {
-                        category: WarningCategory::DeprecationWarning,
-                        message: "Bitwise inversion '~' on bool is deprecated and will be removed in Python 3.16. \
-                                  This returns the bitwise inversion of the underlying int object and is usually \
-                                  not what you expect from the negation of a bool object. Use the 'not' operator \
-                                  for boolean negation or ~int(x) for the bitwise inversion of the underlying int."
-                            .to_owned(),
-                        location: range.into(),
-                    });
+                    let message = "Bitwise inversion '~' on bool is deprecated and will be removed in Python 3.16. \
+                                   This returns the bitwise inversion of the underlying int object and is usually \
+                                   not what you expect from the negation of a bool object. Use the 'not' operator \
+                                   for boolean negation or ~int(x) for the bitwise inversion of the underlying int.";
+                    match self.deprecated {
+                        Some(issue) => {
+                            if !issue(message) {
+                                return None;
+                            }
+                        }
+                        None => self.warnings.push(Warning {
+                            category: WarningCategory::DeprecationWarning,
+                            message: message.to_owned(),
+                            location: range.into(),
+                        }),
+                    }
                 }
                 let value = fold::unary(self.arena, op, value)?;
                 Some(self.constant(value, range))

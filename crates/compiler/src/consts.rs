@@ -34,6 +34,8 @@ pub enum Const {
     /// Without duplicates; the order means nothing.
     FrozenSet(Rc<[Const]>),
     Code(Rc<CodeObject>),
+    /// An object of the caller's, by a number of the caller's; the passes know nothing of it.
+    Foreign(u32),
 }
 
 /// A code object: every field of `_PyCodeConstructor`.
@@ -129,6 +131,7 @@ impl Const {
                 a.len() == b.len() && a.iter().all(|x| b.iter().any(|y| x.same(y)))
             }
             (Const::Code(a), Const::Code(b)) => Rc::ptr_eq(a, b) || a.same(b),
+            (Const::Foreign(a), Const::Foreign(b)) => a == b,
             _ => false,
         }
     }
@@ -159,7 +162,8 @@ impl Const {
         }
     }
 
-    fn hash(&self) -> u64 {
+    /// A hash that is equal for the same constants.
+    pub fn hash(&self) -> u64 {
         match self {
             Const::None => tag(0),
             Const::True => tag(1),
@@ -173,13 +177,14 @@ impl Const {
             Const::Bytes(b) => mix(tag(9), hash_bytes(b)),
             Const::Tuple(items) => items.iter().fold(tag(10), |h, c| mix(h, c.hash())),
             Const::FrozenSet(items) => mix(tag(11), items.iter().fold(0, |h: u64, c| h.wrapping_add(c.hash()))),
+            Const::Foreign(number) => mix(tag(13), u64::from(*number)),
             Const::Code(code) => mix(mix(tag(12), hash_bytes(&code.code)), hash_bytes(&code.linetable)),
         }
     }
 
-    /// Python's truth value.
-    pub fn is_true(&self) -> bool {
-        match self {
+    /// Python's truth value, where it is known.
+    pub fn is_true(&self) -> Option<bool> {
+        Some(match self {
             Const::None | Const::False => false,
             Const::True | Const::Ellipsis | Const::BigInt(_) | Const::Code(_) => true,
             Const::Int(i) => *i != 0,
@@ -188,7 +193,8 @@ impl Const {
             Const::Str(s) => !s.as_bytes().is_empty(),
             Const::Bytes(b) => !b.is_empty(),
             Const::Tuple(items) | Const::FrozenSet(items) => !items.is_empty(),
-        }
+            Const::Foreign(_) => return None,
+        })
     }
 }
 

@@ -31,9 +31,18 @@ fn leading_spaces(line: &[u8]) -> usize {
     line.iter().take_while(|b| **b == b' ').count()
 }
 
-/// What `inspect.cleandoc` does, except that blank lines at the start and end stay.
-pub fn clean_doc(doc: &[u8]) -> Vec<u8> {
+/// Does generalised UTF-8 hold a surrogate?
+fn has_surrogate(text: &[u8]) -> bool {
+    text.windows(2).any(|pair| pair[0] == 0xED && pair[1] >= 0xA0)
+}
+
+/// What `inspect.cleandoc` does, except that blank lines at the start and end stay. A docstring with a surrogate is
+/// refused: then its text with tabs expanded comes back.
+pub fn clean_doc(doc: &[u8]) -> Result<Vec<u8>, Vec<u8>> {
     let doc = expand_tabs(doc);
+    if has_surrogate(&doc) {
+        return Err(doc);
+    }
     let mut lines = doc.split_inclusive(|b| *b == b'\n');
     let first = lines.next().unwrap_or(&[]);
     let margin = lines
@@ -46,14 +55,14 @@ pub fn clean_doc(doc: &[u8]) -> Vec<u8> {
         .unwrap_or(0);
     let first_spaces = leading_spaces(first);
     if first_spaces == 0 && margin == 0 {
-        return doc;
+        return Ok(doc);
     }
     let mut out = Vec::with_capacity(doc.len());
     out.extend_from_slice(&first[first_spaces..]);
     for line in lines {
         out.extend_from_slice(&line[leading_spaces(line).min(margin)..]);
     }
-    out
+    Ok(out)
 }
 
 #[cfg(test)]
@@ -62,11 +71,13 @@ mod tests {
 
     #[test]
     fn margins_are_removed() {
-        let clean = |s: &str| String::from_utf8(clean_doc(s.as_bytes())).unwrap();
+        let clean = |s: &str| String::from_utf8(clean_doc(s.as_bytes()).unwrap()).unwrap();
         assert_eq!(clean("one"), "one");
         assert_eq!(clean("  one\n    two\n      three\n\n    "), "one\ntwo\n  three\n\n");
         assert_eq!(clean("\n\ttwo\n\t    three"), "\ntwo\n    three");
         assert_eq!(clean("one\ntwo\n  three"), "one\ntwo\n  three");
         assert_eq!(clean("é\tx\n"), "é       x\n");
+        assert_eq!(clean_doc(b"\t\xED\xB2\x80"), Err(b"        \xED\xB2\x80".to_vec()));
+        assert_eq!(clean("\u{d7ff}"), "\u{d7ff}");
     }
 }

@@ -74,6 +74,7 @@ fn const_text(c: &Const) -> String {
             format!("frozenset ({})", items.join(", "))
         }
         Const::Code(_) => "code".into(),
+        Const::Foreign(number) => format!("foreign {number}"),
     }
 }
 

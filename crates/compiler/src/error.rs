@@ -2,6 +2,8 @@
 
 use taipan_parser::ast::Range;
 
+use crate::names::Str;
+
 /// A place in the source as instructions carry it; -1 where there is none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[allow(missing_docs, reason = "the names are CPython's")]
@@ -45,6 +47,8 @@ pub enum ErrorKind {
     OverflowError,
     /// `TypeError`.
     TypeError,
+    /// `UnicodeEncodeError` of encoding `text` in UTF-8.
+    UnicodeEncodeError,
 }
 
 /// Why there is no code object.
@@ -56,17 +60,19 @@ pub struct CompileError {
     pub message: String,
     /// For syntax errors: lines from 1; byte columns from 0, one less than the exception's `offset`.
     pub location: Option<Location>,
+    /// What can't be encoded.
+    pub text: Option<Str>,
 }
 
 impl CompileError {
     /// An error without a place.
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Box<CompileError> {
-        Box::new(CompileError { kind, message: message.into(), location: None })
+        Box::new(CompileError { kind, message: message.into(), location: None, text: None })
     }
 
     /// What stands for an error until there is a result.
     pub(crate) fn unknown() -> CompileError {
-        CompileError { kind: ErrorKind::SystemError, message: String::new(), location: None }
+        CompileError { kind: ErrorKind::SystemError, message: String::new(), location: None, text: None }
     }
 
     /// A syntax error of the symbol table.
@@ -75,7 +81,14 @@ impl CompileError {
             kind: ErrorKind::SyntaxError,
             message: message.into(),
             location: Some(range.into()),
+            text: None,
         })
+    }
+
+    /// A str with a surrogate where UTF-8 is needed.
+    pub(crate) fn surrogates(text: Str) -> Box<CompileError> {
+        let kind = ErrorKind::UnicodeEncodeError;
+        Box::new(CompileError { kind, message: "surrogates not allowed".to_owned(), location: None, text: Some(text) })
     }
 }
 

@@ -49,12 +49,15 @@ pub struct Options {
     pub optimize: u8,
     /// How much native stack each pass may use.
     pub stack_budget: usize,
+    /// Issues a `DeprecationWarning` of an operation that folding does; false if it became an error, which is then
+    /// dropped, and the operation left for run time. Without it the warning is one of [`Compiled::warnings`].
+    pub deprecated: Option<fn(&str) -> bool>,
 }
 
 impl Options {
     /// No flags, no optimisation.
     pub fn new(filename: impl Into<Str>) -> Options {
-        Options { filename: filename.into(), flags: 0, optimize: 0, stack_budget: DEFAULT_STACK_BUDGET }
+        Options { filename: filename.into(), flags: 0, optimize: 0, stack_budget: DEFAULT_STACK_BUDGET, deprecated: None }
     }
 }
 
@@ -99,7 +102,7 @@ fn prepare<'a>(
 ) -> error::Result<(codegen::Compiler<'a>, Mod<'a>)> {
     let future = future::future_from_ast(module)?;
     *flags |= future.features;
-    let module = ast_opt::optimize(module, arena, options.optimize, *flags, options.stack_budget, warnings)?;
+    let module = ast_opt::optimize(module, arena, options, *flags, warnings)?;
     let st = symtable::Symtable::build(&module, arena, *flags, options.stack_budget)?;
     let setup = codegen::Setup {
         filename: options.filename.clone(),

@@ -15,6 +15,11 @@ impl Str {
         &self.0
     }
 
+    /// Where the bytes are; one compilation has one allocation for each distinct name.
+    pub fn address(&self) -> usize {
+        self.0.as_ptr() as usize
+    }
+
     /// The string, unless it holds surrogates.
     pub fn to_str(&self) -> Option<&str> {
         std::str::from_utf8(&self.0).ok()
@@ -54,13 +59,13 @@ const MULTIPLIER: u64 = 0x517c_c1b7_2722_0a95;
 
 /// Mixes one word into a hash.
 #[inline]
-pub(crate) fn mix(hash: u64, word: u64) -> u64 {
+pub fn mix(hash: u64, word: u64) -> u64 {
     (hash.rotate_left(5) ^ word).wrapping_mul(MULTIPLIER)
 }
 
 /// Hashes bytes eight at a time.
 #[inline]
-pub(crate) fn hash_bytes(bytes: &[u8]) -> u64 {
+pub fn hash_bytes(bytes: &[u8]) -> u64 {
     let mut hash = mix(0, bytes.len() as u64);
     let mut chunks = bytes.chunks_exact(8);
     for chunk in &mut chunks {
@@ -79,7 +84,7 @@ const EMPTY: u32 = u32::MAX;
 
 /// Open addressing from hashes to positions in an array kept elsewhere.
 #[derive(Default)]
-pub(crate) struct HashIndex {
+pub struct HashIndex {
     slots: Vec<u32>,
     hashes: Vec<u32>,
 }
@@ -87,7 +92,7 @@ pub(crate) struct HashIndex {
 impl HashIndex {
     /// The position whose entry has this hash and satisfies `eq`.
     #[inline]
-    pub(crate) fn find(&self, hash: u64, mut eq: impl FnMut(u32) -> bool) -> Option<u32> {
+    pub fn find(&self, hash: u64, mut eq: impl FnMut(u32) -> bool) -> Option<u32> {
         if self.slots.is_empty() {
             return None;
         }
@@ -107,7 +112,7 @@ impl HashIndex {
     }
 
     /// Records the hash of the next position, which isn't in the index yet.
-    pub(crate) fn push(&mut self, hash: u64) -> u32 {
+    pub fn push(&mut self, hash: u64) -> u32 {
         let position = self.hashes.len() as u32;
         let short = (hash >> 32) as u32;
         self.hashes.push(short);

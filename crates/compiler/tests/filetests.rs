@@ -119,7 +119,7 @@ fn run_stage(stage: &str, source: &[u8], out: &mut String) -> Result<(), Box<dyn
         }
         "fold" => {
             let folded =
-                ast_opt::optimize(&parsed.module, &arena, 0, 0, DEFAULT_STACK_BUDGET, &mut warnings)?;
+                ast_opt::optimize(&parsed.module, &arena, &Options::new("file"), 0, &mut warnings)?;
             show_folded(&folded, out);
         }
         "codegen" => {

@@ -7,7 +7,7 @@ use bumpalo::Bump;
 
 use crate::ast::{Range, TypeIgnore};
 use crate::error::{ErrorKind, Location, SyntaxError, Warning, WarningCategory};
-use crate::literals::{InvalidEscape, LiteralError, NameLookup};
+use crate::literals::{InvalidEscape, LiteralError, NameLookup, Normalizer};
 use crate::source::{Decoder, find_byte};
 use crate::token::{Tok, Token};
 use crate::tokenizer::Tokenizer;
@@ -49,6 +49,8 @@ pub struct Options<'o> {
     pub decoder: Option<Decoder<'o>>,
     /// Finds the code point of a name in `\N{...}`.
     pub lookup_name: Option<NameLookup<'o>>,
+    /// Normalises identifiers that aren't ASCII, instead of the parser itself.
+    pub normalize: Option<Normalizer<'o>>,
 }
 
 impl Default for Options<'_> {
@@ -64,6 +66,7 @@ impl Default for Options<'_> {
             stack_size: 1 << 20,
             decoder: None,
             lookup_name: None,
+            normalize: None,
         }
     }
 }
@@ -208,7 +211,14 @@ impl<'a, 'o> Core<'a, 'o> {
     #[cold]
     fn nonascii_identifier(&self, text: &'a [u8]) -> &'a str {
         let text = std::str::from_utf8(text).unwrap_or("");
-        match crate::unicode::normalize(text) {
+        let normal = match self.options.normalize {
+            None => crate::unicode::normalize(text),
+            Some(normalize) => normalize(text).map(Some).unwrap_or_else(|_| {
+                *self.deferred_error.borrow_mut() = Some(SyntaxError::bare(ErrorKind::Callback, ""));
+                None
+            }),
+        };
+        match normal {
             None => text,
             Some(normal) => {
                 let normal = self.arena.alloc_str(&normal);

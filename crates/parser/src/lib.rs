@@ -18,7 +18,7 @@ mod unicode_tables;
 
 pub use crate::core::{Mode, Options};
 pub use error::{ErrorKind, Failure, Location, SyntaxError, Warning, WarningCategory};
-pub use literals::NameLookup;
+pub use literals::{CallbackFailed, NameLookup, Normalizer};
 pub use source::{Decoder, Line, LineReader, Source};
 pub use tokenizer::{TokenInfo, TokenizerIter};
 pub use unicode::is_printable;
@@ -50,6 +50,10 @@ pub fn parse<'a, 's>(
         if mode != Mode::Single || !parser.core.more_than_one_statement() {
             return Ok(Parsed { module, warnings: parser.core.take_warnings(), encoding });
         }
+    }
+    // What a callback has to say is not worded a second time.
+    if let Some(error) = parser.core.deferred_error.get_mut().take_if(|e| e.kind == ErrorKind::Callback) {
+        return Err(Failure { error, warnings: parser.core.take_warnings() });
     }
     diagnose(arena, mode, options, parser.core.tok.restart(), encoding)
 }

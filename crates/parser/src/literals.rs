@@ -8,6 +8,13 @@ use crate::source::find_byte;
 /// Finds the code point that a name in `\N{...}` stands for.
 pub type NameLookup<'l> = &'l dyn Fn(&str) -> Option<u32>;
 
+/// Brings an identifier into normal form KC; an error stops the parse with [`crate::ErrorKind::Callback`].
+pub type Normalizer<'n> = &'n dyn Fn(&str) -> Result<String, CallbackFailed>;
+
+/// A callback of the caller's has failed; why is the caller's business.
+#[derive(Clone, Copy, Debug)]
+pub struct CallbackFailed;
+
 /// Why a literal has no value.
 #[derive(Debug)]
 pub(crate) enum LiteralError {

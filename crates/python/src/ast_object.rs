@@ -1,6 +1,7 @@
 //! Trees as objects of the module `ast`: the calls of `Modules/lang`, which has the node classes.
 
-use crate::compile::{CompilerFlags, Start, flags, compile_tree, optimization_level, raise_compile_error, stack_budget, tree_warnings};
+use crate::code_builder::Builder;
+use crate::compile::{CompilerFlags, Start, flags, compile_tree_with, deprecated, optimization_level, raise_compile_error, stack_budget, tree_warnings};
 use bumpalo::Bump;
 use core::ffi::{c_int, c_void};
 use core::mem::MaybeUninit;
@@ -11,7 +12,7 @@ use taipan_parser::ast::Mod;
 unsafe extern "C" {
     // Modules/lang: ast
     fn PyAST_mod2obj(module: *const c_void) -> *mut PyObject;
-    fn PyAST_obj2mod(ast: *mut PyObject, arena: *const c_void, mode: c_int, out: *mut c_void) -> c_int;
+    fn PyAST_obj2mod(ast: *mut PyObject, arena: *const c_void, constants: *mut PyObject, mode: c_int, out: *mut c_void) -> c_int;
     fn PyAST_Check(obj: *mut PyObject) -> c_int;
 }
 
@@ -30,7 +31,11 @@ pub unsafe fn mod_to_object<'a>(module: &Mod<'a>, arena: &'a Bump, filename: *mu
         let future = taipan_compiler::future::future_from_ast(module);
         let folded = future.and_then(|f| {
             let features = f.features | (cf.cf_flags & flags::PyCF_MASK) as u32;
-            taipan_compiler::ast_opt::optimize(module, arena, level, features, stack_budget(), &mut warnings)
+            let mut options = taipan_compiler::Options::new("");
+            options.optimize = level;
+            options.stack_budget = stack_budget();
+            options.deprecated = Some(deprecated);
+            taipan_compiler::ast_opt::optimize(module, arena, &options, features, &mut warnings)
         });
         tree_warnings(&warnings, filename)?;
         match folded {
@@ -66,7 +71,8 @@ pub unsafe fn compile_object(op: *mut PyObject, filename: *mut PyObject, start: 
     // SAFETY: [ARGS] the callee writes the tree when it succeeds.
     unsafe {
         let mut module = MaybeUninit::<Mod<'_>>::uninit();
-        check_status(PyAST_obj2mod(op, (&raw const arena).cast(), mode, module.as_mut_ptr().cast()))?;
+        let constants = Owned::from_owned_or_err(PyList_New(0))?;
+        check_status(PyAST_obj2mod(op, (&raw const arena).cast(), constants.as_ptr(), mode, module.as_mut_ptr().cast()))?;
         let module = module.assume_init();
         if let Err(e) = taipan_compiler::validate::validate(&module, stack_budget()) {
             return Err(raise_compile_error(&e, filename));
@@ -74,6 +80,10 @@ pub unsafe fn compile_object(op: *mut PyObject, filename: *mut PyObject, start: 
         if cf.cf_flags & flags::PyCF_ONLY_AST != 0 {
             return mod_to_object(&module, &arena, filename, cf, optimize);
         }
-        compile_tree(&module, &arena, filename, cf, optimize)
+        let mut builder = Builder::new(filename, Vec::new());
+        for i in 0..PyList_GET_SIZE(constants.as_ptr()) {
+            builder.adopt(PyList_GET_ITEM(constants.as_ptr(), i))?;
+        }
+        compile_tree_with(&module, &arena, &mut builder, cf, optimize)
     }
 }

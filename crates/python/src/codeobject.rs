@@ -153,7 +153,10 @@ unsafe fn intern_strings(tuple: *mut PyObject) -> PyResult<()> {
 }
 
 /// Whether a string constant looks like an identifier.
-unsafe fn should_intern_string(text: *mut PyObject) -> bool {
+///
+/// # Safety
+/// `text` is a str.
+pub(crate) unsafe fn should_intern_string(text: *mut PyObject) -> bool {
     // SAFETY: [TYPE]
     unsafe {
         if PyUnicode_IS_ASCII(text) == 0 {

@@ -1,14 +1,14 @@
 //! From source text to code objects: the bridge between the parser, the compiler and Python's objects.
 
-use crate::codeobject::{CodeConstructor, code_new};
+use crate::code_builder::Builder;
 use crate::pystate::interp;
 use crate::util::*;
+use crate::warnings::{_PyErr_WarnExplicitObjectWithContext, PyErr_WarnExplicitObject};
 use bumpalo::Bump;
 use core::ffi::{c_char, c_int};
 use core::ptr::null_mut;
-use std::collections::HashMap;
 use taipan_abi::*;
-use taipan_compiler::{CodeObject, CompileError, Const};
+use taipan_compiler::{CompileError, Const};
 use taipan_parser as parser;
 
 // ---- compiler flags
@@ -40,7 +40,7 @@ pub mod flags {
     /// The future statement of PEP 401.
     pub const CO_FUTURE_BARRY_AS_BDFL: i32 = 0x40_0000;
 }
-use flags::*;
+use flags::{CO_FUTURE_BARRY_AS_BDFL, *};
 
 /// `PyCompilerFlags`.
 #[repr(C)]
@@ -239,17 +239,38 @@ pub unsafe fn raise_compile_error(e: &CompileError, filename: *mut PyObject) -> 
             ValueError => raise!(PyExc_ValueError, "{msg}"),
             OverflowError => raise!(PyExc_OverflowError, "{msg}"),
             TypeError => raise!(PyExc_TypeError, "{msg}"),
+            UnicodeEncodeError => raise_surrogates(e.text.as_ref().map_or(&[], |t| t.as_bytes())),
         }
     }
 }
 
-/// Issues a warning for a line; where the filters make an error of it, `error` raises the SyntaxError that replaces it.
-unsafe fn warn_at(category: *mut PyObject, msg: &str, filename: *mut PyObject, lineno: i32, error: impl FnOnce() -> Raised) -> PyResult<()> {
+/// Raises what comes of encoding a text with surrogates in UTF-8.
+pub fn raise_surrogates(text: &[u8]) -> Raised {
+    match py_str(text) {
+        // SAFETY: a str.
+        Ok(s) if unsafe { PyUnicode_AsUTF8AndSize(s.as_ptr(), null_mut()) }.is_null() => unsafe { Raised::assume() },
+        Ok(_) => raise!(PyExc_SystemError, "a docstring without surrogates was refused"),
+        Err(e) => e,
+    }
+}
+
+/// Issues a DeprecationWarning of folding; false if the filters make an error of it, which is dropped.
+pub fn deprecated(message: &str) -> bool {
+    let text = std::ffi::CString::new(message).unwrap_or_default();
+    // SAFETY: [GIL]
+    let issued = unsafe { PyErr_WarnEx(PyExc_DeprecationWarning, text.as_ptr(), 1) == 0 };
+    if !issued {
+        // SAFETY: [GIL]
+        unsafe { PyErr_Clear() };
+    }
+    issued
+}
+
+/// What came of a warning for a line; where the filters make an error of it, `error` raises the SyntaxError that replaces it.
+unsafe fn after_warning(category: *mut PyObject, status: c_int, error: impl FnOnce() -> Raised) -> PyResult<()> {
     // SAFETY: [ARGS]
     unsafe {
-        let text = new_str(msg)?;
-        let r = check_status(crate::warnings::PyErr_WarnExplicitObject(category, text.as_ptr(), filename, lineno, null_mut(), null_mut()));
-        if let Err(e) = r {
+        if let Err(e) = check_status(status) {
             if e.matches(category) {
                 e.clear();
                 return Err(error());
@@ -268,7 +289,9 @@ unsafe fn parser_warnings(warnings: &[parser::Warning], filename: *mut PyObject,
                 parser::WarningCategory::Syntax => PyExc_SyntaxWarning,
                 parser::WarningCategory::Deprecation => PyExc_DeprecationWarning,
             };
-            warn_at(category, &w.msg, filename, w.lineno as i32, || raise_parser_error(&w.error, filename, is_file))?;
+            let text = new_str(&w.msg)?;
+            let status = PyErr_WarnExplicitObject(category, text.as_ptr(), filename, w.lineno as c_int, null_mut(), null_mut());
+            after_warning(category, status, || raise_parser_error(&w.error, filename, is_file))?;
         }
         Ok(())
     }
@@ -301,6 +324,24 @@ fn decode_source(bytes: &[u8], encoding: &str) -> Result<String, String> {
             }
         }
     }
+}
+
+/// An identifier in normal form KC, which is a matter of `unicodedata.normalize`.
+fn normalize(name: &str) -> Result<String, parser::CallbackFailed> {
+    // SAFETY: [GIL]
+    let r: PyResult<String> = (|| unsafe {
+        let module = own(PyImport_ImportModule(c"unicodedata".as_ptr()))?;
+        let function = own(PyObject_GetAttrString(module.as_ptr(), c"normalize".as_ptr()))?;
+        let (form, name) = (new_str("NFKC")?, new_str(name)?);
+        let args = [form.as_ptr(), name.as_ptr()];
+        let normal = own(PyObject_Vectorcall(function.as_ptr(), args.as_ptr(), args.len(), null_mut()))?;
+        if PyUnicode_Check(normal.as_ptr()) == 0 {
+            let name = type_name(normal.as_ptr());
+            bail!(PyExc_TypeError, "unicodedata.normalize() must return a string, not {}", name.rsplit('.').next().unwrap_or(&name));
+        }
+        Ok(utf8(normal.as_ptr())?.to_owned())
+    })();
+    r.map_err(|_| parser::CallbackFailed)
 }
 
 /// The functions that `unicodedata` offers to C.
@@ -352,6 +393,7 @@ pub unsafe fn with_tree<R>(
             stack_size: stack_budget(),
             decoder: Some(&decoder),
             lookup_name: Some(&lookup_name),
+            normalize: Some(&normalize),
         };
         let is_file = start == Start::File;
         let source = match input {
@@ -373,220 +415,7 @@ pub unsafe fn with_tree<R>(
     }
 }
 
-// ---- code objects
-
-/// Makes Python objects of what the compiler produces; equal constants of one compilation become one object.
-struct Builder {
-    cache: HashMap<Vec<u8>, Owned>,
-    filename: Owned,
-}
-
-impl Builder {
-    fn cached(&mut self, key: Vec<u8>, make: impl FnOnce(&mut Self) -> PyResult<Owned>) -> PyResult<Owned> {
-        if let Some(o) = self.cache.get(&key) {
-            return Ok(o.clone());
-        }
-        let o = make(self)?;
-        self.cache.insert(key, o.clone());
-        Ok(o)
-    }
-
-    /// Appends what tells a constant from all others, its type included; false for code, which is never shared.
-    fn key(c: &Const, out: &mut Vec<u8>) -> bool {
-        let sized = |out: &mut Vec<u8>, tag: u8, n: usize| {
-            out.push(tag);
-            out.extend_from_slice(&(n as u64).to_le_bytes());
-        };
-        match c {
-            Const::None => out.push(b'N'),
-            Const::True => out.push(b'T'),
-            Const::False => out.push(b'F'),
-            Const::Ellipsis => out.push(b'.'),
-            Const::Int(i) => {
-                out.push(b'i');
-                out.extend_from_slice(&i.to_le_bytes());
-            }
-            Const::BigInt(b) => {
-                sized(out, if b.negative { b'm' } else { b'l' }, b.digits.len());
-                b.digits.iter().for_each(|d| out.extend_from_slice(&d.to_le_bytes()));
-            }
-            Const::Float(f) => {
-                out.push(b'g');
-                out.extend_from_slice(&f.to_bits().to_le_bytes());
-            }
-            Const::Complex { real, imag } => {
-                out.push(b'y');
-                out.extend_from_slice(&real.to_bits().to_le_bytes());
-                out.extend_from_slice(&imag.to_bits().to_le_bytes());
-            }
-            Const::Str(s) => {
-                sized(out, b'u', s.as_bytes().len());
-                out.extend_from_slice(s.as_bytes());
-            }
-            Const::Bytes(b) => {
-                sized(out, b's', b.len());
-                out.extend_from_slice(b);
-            }
-            Const::Tuple(t) => {
-                sized(out, b'(', t.len());
-                return t.iter().all(|i| Self::key(i, out));
-            }
-            Const::FrozenSet(t) => {
-                sized(out, b'>', t.len());
-                return t.iter().all(|i| Self::key(i, out));
-            }
-            Const::Code(_) => return false,
-        }
-        true
-    }
-
-    fn constant(&mut self, c: &Const) -> PyResult<Owned> {
-        // SAFETY: [GIL] immortal singletons.
-        unsafe {
-            match c {
-                Const::None => return Ok(none()),
-                Const::True => return Ok(new_bool(true)),
-                Const::False => return Ok(new_bool(false)),
-                Const::Ellipsis => return Ok(Owned::from_borrowed(Py_Ellipsis())),
-                Const::Code(co) => return self.code(co),
-                _ => {}
-            }
-        }
-        let mut key = Vec::new();
-        if Self::key(c, &mut key) { self.cached(key, |b| b.fresh(c)) } else { self.fresh(c) }
-    }
-
-    fn items(&mut self, items: &[Const]) -> PyResult<Owned> {
-        let all: PyResult<Vec<Owned>> = items.iter().map(|i| self.constant(i)).collect();
-        let all = all?;
-        let raw: Vec<*mut PyObject> = all.iter().map(|o| o.as_ptr()).collect();
-        // SAFETY: all live.
-        unsafe { tuple(&raw) }
-    }
-
-    fn fresh(&mut self, c: &Const) -> PyResult<Owned> {
-        // SAFETY: [GIL]
-        unsafe {
-            match c {
-                Const::Int(i) => new_int(*i),
-                Const::BigInt(big) => {
-                    let mut bytes = Vec::with_capacity(big.digits.len() * 4);
-                    let (mut acc, mut bits) = (0u64, 0);
-                    for &d in big.digits.iter() {
-                        acc |= (d as u64) << bits;
-                        bits += 30;
-                        while bits >= 8 {
-                            bytes.push(acc as u8);
-                            acc >>= 8;
-                            bits -= 8;
-                        }
-                    }
-                    bytes.push(acc as u8);
-                    let v = own(_PyLong_FromByteArray(bytes.as_ptr(), bytes.len(), 1, 0))?;
-                    if big.negative { own(PyNumber_Negative(v.as_ptr())) } else { Ok(v) }
-                }
-                Const::Float(f) => own(PyFloat_FromDouble(*f)),
-                Const::Complex { real, imag } => own(PyComplex_FromDoubles(*real, *imag)),
-                Const::Str(s) => py_str(s.as_bytes()),
-                Const::Bytes(b) => own(PyBytes_FromStringAndSize(b.as_ptr().cast(), b.len() as Py_ssize_t)),
-                Const::Tuple(t) => self.items(t),
-                Const::FrozenSet(t) => {
-                    let items = self.items(t)?;
-                    own(PyFrozenSet_New(items.as_ptr()))
-                }
-                Const::Code(co) => self.code(co),
-                Const::None | Const::True | Const::False | Const::Ellipsis => self.constant(c),
-            }
-        }
-    }
-
-    fn bytes(&mut self, b: &[u8]) -> PyResult<Owned> {
-        let mut key = vec![b's'];
-        key.extend_from_slice(&(b.len() as u64).to_le_bytes());
-        key.extend_from_slice(b);
-        // SAFETY: [GIL]
-        self.cached(key, |_| unsafe { own(PyBytes_FromStringAndSize(b.as_ptr().cast(), b.len() as Py_ssize_t)) })
-    }
-
-    /// An interned name.
-    fn name(&mut self, s: &taipan_compiler::Str) -> PyResult<Owned> {
-        let mut key = vec![b'u'];
-        key.extend_from_slice(&(s.as_bytes().len() as u64).to_le_bytes());
-        key.extend_from_slice(s.as_bytes());
-        let o = self.cached(key, |_| py_str(s.as_bytes()))?;
-        let mut p = o.into_raw();
-        // SAFETY: [GIL]
-        unsafe {
-            PyUnicode_InternInPlace(&mut p);
-            Ok(Owned::from_owned(p))
-        }
-    }
-
-    fn names(&mut self, names: &[taipan_compiler::Str]) -> PyResult<Owned> {
-        let mut key = vec![b'('];
-        key.extend_from_slice(&(names.len() as u64).to_le_bytes());
-        for n in names {
-            key.push(b'u');
-            key.extend_from_slice(&(n.as_bytes().len() as u64).to_le_bytes());
-            key.extend_from_slice(n.as_bytes());
-        }
-        self.cached(key, |b| {
-            let all: PyResult<Vec<Owned>> = names.iter().map(|n| b.name(n)).collect();
-            let all = all?;
-            let raw: Vec<*mut PyObject> = all.iter().map(|o| o.as_ptr()).collect();
-            // SAFETY: all live.
-            unsafe { tuple(&raw) }
-        })
-    }
-
-    fn code(&mut self, co: &CodeObject) -> PyResult<Owned> {
-        let names = self.names(&co.names)?;
-        let localsplusnames = self.names(&co.localsplusnames)?;
-        let mut key = vec![b'('];
-        key.extend_from_slice(&(co.consts.len() as u64).to_le_bytes());
-        let consts = if co.consts.iter().all(|c| Self::key(c, &mut key)) {
-            self.cached(key, |b| b.items(&co.consts))?
-        } else {
-            self.items(&co.consts)?
-        };
-        let localspluskinds = self.bytes(&co.localspluskinds)?;
-        let name = self.name(&co.name)?;
-        let qualname = self.name(&co.qualname)?;
-        let code = self.bytes(&co.code)?;
-        let linetable = self.bytes(&co.linetable)?;
-        let exceptiontable = self.bytes(&co.exceptiontable)?;
-        let filename = self.filename.clone();
-        let con = CodeConstructor {
-            filename: filename.as_ptr(),
-            name: name.as_ptr(),
-            qualname: qualname.as_ptr(),
-            flags: co.flags as c_int,
-            code: code.as_ptr(),
-            firstlineno: co.firstlineno,
-            linetable: linetable.as_ptr(),
-            consts: consts.as_ptr(),
-            names: names.as_ptr(),
-            localsplusnames: localsplusnames.as_ptr(),
-            localspluskinds: localspluskinds.as_ptr(),
-            argcount: co.argcount as c_int,
-            posonlyargcount: co.posonlyargcount as c_int,
-            kwonlyargcount: co.kwonlyargcount as c_int,
-            stacksize: co.stacksize as c_int,
-            exceptiontable: exceptiontable.as_ptr(),
-        };
-        // SAFETY: [ARGS] all parts are live; the new object counts its own references.
-        unsafe { code_new(&con) }
-    }
-}
-
-/// A constant as a Python object.
-///
-/// # Safety
-/// `filename` is a str.
-pub unsafe fn const_to_object(c: &Const, filename: *mut PyObject) -> PyResult<Owned> {
-    // SAFETY: [ARGS]
-    unsafe { Builder { cache: HashMap::new(), filename: Owned::from_borrowed(filename) }.constant(c) }
-}
+// ---- compiling
 
 /// 0, 1 or 2 for the parameter `optimize` of `compile()`, where -1 is the interpreter's level.
 pub fn optimization_level(optimize: c_int) -> u8 {
@@ -605,7 +434,9 @@ pub unsafe fn tree_warnings(warnings: &[taipan_compiler::Warning], filename: *mu
             match w.category {
                 taipan_compiler::WarningCategory::SyntaxWarning => {
                     let l = w.location;
-                    warn_at(PyExc_SyntaxWarning, &w.message, filename, l.lineno, || {
+                    let text = new_str(&w.message)?;
+                    let status = _PyErr_WarnExplicitObjectWithContext(PyExc_SyntaxWarning, text.as_ptr(), filename, l.lineno);
+                    after_warning(PyExc_SyntaxWarning, status, || {
                         let text = crate::errors::program_text(filename, l.lineno).unwrap_or_else(none);
                         set_syntax_error(PyExc_SyntaxError, &w.message, filename, l.lineno, l.col_offset + 1, &text, Some((l.end_lineno, l.end_col_offset + 1)))
                     })?;
@@ -626,17 +457,29 @@ pub unsafe fn tree_warnings(warnings: &[taipan_compiler::Warning], filename: *mu
 /// `filename` is a str.
 pub unsafe fn compile_tree<'a>(module: &parser::ast::Mod<'a>, arena: &'a Bump, filename: *mut PyObject, cf: &mut CompilerFlags, optimize: c_int) -> PyResult<Owned> {
     // SAFETY: [ARGS]
+    unsafe { compile_tree_with(module, arena, &mut Builder::new(filename, Vec::new()), cf, optimize) }
+}
+
+/// Compiles a tree with a builder that may know constants of it already.
+///
+/// # Safety
+/// [GIL]
+pub unsafe fn compile_tree_with<'a>(module: &parser::ast::Mod<'a>, arena: &'a Bump, builder: &mut Builder, cf: &mut CompilerFlags, optimize: c_int) -> PyResult<Owned> {
+    // SAFETY: [ARGS]
     unsafe {
+        let filename = builder.filename();
+        let filename = filename.as_ptr();
         let name = rust_bytes(filename)?;
         let mut options = taipan_compiler::Options::new(&name[..]);
         options.flags = (cf.cf_flags & (PyCF_MASK | PyCF_ALLOW_TOP_LEVEL_AWAIT)) as u32;
         options.optimize = optimization_level(optimize);
         options.stack_budget = stack_budget();
+        options.deprecated = Some(deprecated);
         let compiled = taipan_compiler::compile(module, arena, &options);
         cf.cf_flags |= compiled.flags as c_int & PyCF_MASK;
         tree_warnings(&compiled.warnings, filename)?;
         match compiled.code {
-            Ok(co) => Builder { cache: HashMap::new(), filename: Owned::from_borrowed(filename) }.code(&co),
+            Ok(co) => builder.object(&Const::Code(co)),
             Err(e) => Err(raise_compile_error(&e, filename)),
         }
     }

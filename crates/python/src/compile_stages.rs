@@ -1,7 +1,8 @@
 //! The compiler's passes one by one, as `_testinternalcapi` shows them: instruction sequences in, instruction sequences out.
 
 use crate::generated::opcode_metadata as metadata;
-use crate::compile::{CompilerFlags, const_to_object, flags, optimization_level, py_str, raise_compile_error, rust_bytes, stack_budget, tree_warnings};
+use crate::code_builder::{Builder, object_to_const};
+use crate::compile::{CompilerFlags, deprecated, flags, optimization_level, py_str, raise_compile_error, raise_surrogates, rust_bytes, stack_budget, tree_warnings};
 use crate::util::*;
 use bumpalo::Bump;
 use core::ffi::{c_int, c_void};
@@ -12,7 +13,7 @@ use taipan_abi::*;
 use taipan_clinic::{constructor, methods};
 use taipan_compiler::error::Location;
 use taipan_compiler::stages::{self, Instruction, Sequence, UnitMetadata};
-use taipan_compiler::{BigInt, Const, Str, opcode};
+use taipan_compiler::{Const, Str, opcode};
 use taipan_objects::gc::{gc_track, gc_untrack};
 use taipan_objects::typeobject::TYPE_INIT;
 use taipan_parser::ast::Mod;
@@ -27,8 +28,11 @@ pub struct InstructionSequence {
 #[derive(Default)]
 struct State {
     instructions: Vec<Instruction>,
-    /// Where each label stands (-1: nowhere yet); None once jumps have indices as arguments.
+    /// Where each label stands (-1: nowhere yet); None while none has been placed and once they are applied: then the
+    /// arguments of jumps are indices.
     labels: Option<Vec<i32>>,
+    /// How many labels have been given out.
+    free_label: i32,
     nested: Vec<Owned>,
 }
 
@@ -51,7 +55,7 @@ fn new_sequence(tp: *mut PyTypeObject, content: State) -> PyResult<Owned> {
 }
 
 fn sequence_new(tp: Borrowed<'_>) -> PyResult<Owned> {
-    new_sequence(tp.ob().cast(), State { labels: Some(Vec::new()), ..State::default() })
+    new_sequence(tp.ob().cast(), State::default())
 }
 
 unsafe extern "C" fn sequence_new_slot(tp: *mut PyTypeObject, args: *mut PyObject, kw: *mut PyObject) -> *mut PyObject {
@@ -76,16 +80,17 @@ fn use_label(s: Seq<'_>, label: i32) -> PyResult<()> {
 }
 
 fn new_label(s: Seq<'_>) -> PyResult<isize> {
-    let labels = state(s).labels.get_or_insert_default();
-    labels.push(-1);
-    Ok(labels.len() as isize - 1)
+    let st = state(s);
+    st.free_label = st.free_label.wrapping_add(1);
+    Ok(st.free_label as isize)
 }
 
 #[allow(clippy::too_many_arguments, reason = "the method has as many")]
 fn addop(s: Seq<'_>, opcode: i32, oparg: i32, lineno: i32, col_offset: i32, end_lineno: i32, end_col_offset: i32) -> PyResult<()> {
     let Ok(op) = opcode::Opcode::try_from(opcode) else { bail!(PyExc_ValueError, "invalid opcode") };
-    let oparg = oparg as u32;
-    state(s).instructions.push(Instruction { opcode: op, oparg, location: Location { lineno, end_lineno, col_offset, end_col_offset } });
+    // As in CPython, the four numbers fill a location in the order in which it holds them, whatever their names say.
+    let location = Location { lineno, end_lineno: col_offset, col_offset: end_lineno, end_col_offset };
+    state(s).instructions.push(Instruction { opcode: op, oparg: oparg as u32, location });
     Ok(())
 }
 
@@ -206,12 +211,12 @@ pub static mut _PyInstructionSequence_Type: PyTypeObject = PyTypeObject {
 /// An empty sequence.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyInstructionSequence_New() -> *mut PyObject {
-    new_sequence(&raw mut _PyInstructionSequence_Type, State { labels: Some(Vec::new()), ..State::default() }).into_c()
+    new_sequence(&raw mut _PyInstructionSequence_Type, State::default()).into_c()
 }
 
 fn to_object(s: Sequence) -> PyResult<Owned> {
     let nested: PyResult<Vec<Owned>> = s.nested.into_iter().map(to_object).collect();
-    new_sequence(&raw mut _PyInstructionSequence_Type, State { instructions: s.instructions, labels: None, nested: nested? })
+    new_sequence(&raw mut _PyInstructionSequence_Type, State { instructions: s.instructions, nested: nested?, ..State::default() })
 }
 
 unsafe fn checked<'a>(op: *mut PyObject) -> PyResult<&'a mut State> {
@@ -223,43 +228,6 @@ unsafe fn checked<'a>(op: *mut PyObject) -> PyResult<&'a mut State> {
         let st = state(Borrowed::from_ptr(op.cast()));
         apply_label_map(st)?;
         Ok(st)
-    }
-}
-
-// ---- constants
-
-unsafe fn object_to_const(op: *mut PyObject) -> PyResult<Const> {
-    // SAFETY: [ARGS]
-    unsafe {
-        let items = |op: *mut PyObject| -> PyResult<Rc<[Const]>> {
-            let list = own(PySequence_List(op))?;
-            (0..PyList_GET_SIZE(list.as_ptr())).map(|i| object_to_const(PyList_GET_ITEM(list.as_ptr(), i))).collect()
-        };
-        Ok(match op {
-            _ if op == Py_None() => Const::None,
-            _ if op == Py_True() => Const::True,
-            _ if op == Py_False() => Const::False,
-            _ if op == Py_Ellipsis() => Const::Ellipsis,
-            _ if PyLong_CheckExact(op) != 0 => {
-                let mut overflow = 0;
-                let n = PyLong_AsLongLongAndOverflow(op, &mut overflow);
-                if overflow == 0 {
-                    Const::Int(n)
-                } else {
-                    let long = op.cast::<PyLongObject>();
-                    let count = (*long).lv_tag >> 3;
-                    let digits = core::slice::from_raw_parts((&raw const (*long).ob_digit).cast::<u32>(), count);
-                    Const::BigInt(BigInt { negative: (*long).lv_tag & 3 == 2, digits: digits.into() })
-                }
-            }
-            _ if PyFloat_CheckExact(op) != 0 => Const::Float(PyFloat_AsDouble(op)),
-            _ if PyComplex_CheckExact(op) != 0 => Const::Complex { real: PyComplex_RealAsDouble(op), imag: PyComplex_ImagAsDouble(op) },
-            _ if PyUnicode_CheckExact(op) != 0 => Const::Str(Str::from(&rust_bytes(op)?[..])),
-            _ if PyBytes_CheckExact(op) != 0 => Const::Bytes(bytes_of(op).into()),
-            _ if PyTuple_CheckExact(op) != 0 => Const::Tuple(items(op)?),
-            _ if PyFrozenSet_CheckExact(op) != 0 => Const::FrozenSet(items(op)?),
-            _ => bail!(PyExc_NotImplementedError, "constants of type {} can't be given to a single pass", type_name(op)),
-        })
     }
 }
 
@@ -290,7 +258,7 @@ unsafe fn keys_in_order(dict: *mut PyObject) -> PyResult<Vec<Owned>> {
 
 unsafe extern "C" {
     // Modules/lang: ast
-    fn PyAST_obj2mod(ast: *mut PyObject, arena: *const c_void, mode: c_int, out: *mut c_void) -> c_int;
+    fn PyAST_obj2mod(ast: *mut PyObject, arena: *const c_void, constants: *mut PyObject, mode: c_int, out: *mut c_void) -> c_int;
     fn PyAST_Check(obj: *mut PyObject) -> c_int;
 }
 
@@ -317,7 +285,7 @@ pub unsafe extern "C" fn _PyCompile_CodeGen(ast: *mut PyObject, filename: *mut P
         }
         let arena = Bump::new();
         let mut module = MaybeUninit::<Mod<'_>>::uninit();
-        check_status(PyAST_obj2mod(ast, (&raw const arena).cast(), mode, module.as_mut_ptr().cast()))?;
+        check_status(PyAST_obj2mod(ast, (&raw const arena).cast(), null_mut(), mode, module.as_mut_ptr().cast()))?;
         let module = module.assume_init();
         if let Err(e) = taipan_compiler::validate::validate(&module, stack_budget()) {
             return Err(raise_compile_error(&e, filename));
@@ -327,6 +295,7 @@ pub unsafe extern "C" fn _PyCompile_CodeGen(ast: *mut PyObject, filename: *mut P
         options.flags = (given & (flags::PyCF_MASK | flags::PyCF_ALLOW_TOP_LEVEL_AWAIT)) as u32;
         options.optimize = optimization_level(optimize);
         options.stack_budget = stack_budget();
+        options.deprecated = Some(deprecated);
         let mut warnings = Vec::new();
         let result = stages::compiler_codegen(&module, &arena, &options, &mut warnings);
         tree_warnings(&warnings, filename)?;
@@ -335,7 +304,8 @@ pub unsafe extern "C" fn _PyCompile_CodeGen(ast: *mut PyObject, filename: *mut P
         let set = |name: &str, v: PyResult<Owned>| dict_set_str(meta.as_ptr(), name, v?.as_ptr());
         set("name", new_str(&unit.name))?;
         set("qualname", unit.qualname.as_deref().map_or_else(|| Ok(none()), new_str))?;
-        set("consts", index_dict(unit.consts.iter().map(|c| const_to_object(c, filename))))?;
+        let mut builder = Builder::new(filename, Vec::new());
+        set("consts", index_dict(unit.consts.iter().map(|c| builder.object(c))))?;
         set("names", index_dict(unit.names.iter().map(|n| new_str(n))))?;
         set("varnames", index_dict(unit.varnames.iter().map(|n| new_str(n))))?;
         set("cellvars", index_dict(unit.cellvars.iter().map(|n| new_str(n))))?;
@@ -360,14 +330,20 @@ pub unsafe extern "C" fn _PyCompile_OptimizeCfg(seq: *mut PyObject, consts: *mut
         }
         let objects: Vec<Owned> = (0..PyList_GET_SIZE(consts)).map(|i| Owned::from_borrowed(PyList_GET_ITEM(consts, i))).collect();
         let mut rust: Vec<Const> = Vec::new();
+        let mut foreign = Vec::new();
         for o in &objects {
-            rust.push(object_to_const(o.as_ptr())?);
+            rust.push(object_to_const(o.as_ptr(), &mut foreign)?);
         }
         let name = new_str("<optimize_cfg>")?;
         let out = stages::optimize_cfg(&instructions, &mut rust, nlocals.max(0) as usize).map_err(|e| raise_compile_error(&e, name.as_ptr()))?;
         check_status(PyList_SetSlice(consts, 0, PyList_GET_SIZE(consts), null_mut()))?;
+        let mut builder = Builder::new(name.as_ptr(), foreign);
+        // What was there keeps its identity.
+        for o in &objects {
+            builder.adopt(o.as_ptr())?;
+        }
         for c in &rust {
-            let o = const_to_object(c, name.as_ptr())?;
+            let o = builder.object(c)?;
             check_status(PyList_Append(consts, o.as_ptr()))?;
         }
         to_object(Sequence { instructions: out, nested: Vec::new() })
@@ -400,9 +376,10 @@ pub unsafe extern "C" fn _PyCompile_Assemble(unit: *const CodeUnitMetadata, file
         let instructions = checked(seq)?.instructions.clone();
         let u = &*unit;
         let texts = |d: *mut PyObject| -> PyResult<Vec<String>> { keys_in_order(d)?.iter().map(|k| Ok(utf8(k.as_ptr())?.to_owned())).collect() };
-        let mut consts = Vec::new();
-        for k in keys_in_order(u.u_consts)? {
-            consts.push(object_to_const(k.as_ptr())?);
+        let (mut consts, mut foreign) = (Vec::new(), Vec::new());
+        let objects = keys_in_order(u.u_consts)?;
+        for k in &objects {
+            consts.push(object_to_const(k.as_ptr(), &mut foreign)?);
         }
         let meta = UnitMetadata {
             name: utf8(u.u_name)?.to_owned(),
@@ -419,7 +396,11 @@ pub unsafe extern "C" fn _PyCompile_Assemble(unit: *const CodeUnitMetadata, file
         };
         let name = Str::from(&rust_bytes(filename)?[..]);
         let code = stages::assemble_code_object(&instructions, &meta, &name).map_err(|e| raise_compile_error(&e, filename))?;
-        const_to_object(&Const::Code(Rc::new(code)), filename)
+        let mut builder = Builder::new(filename, foreign);
+        for o in &objects {
+            builder.adopt(o.as_ptr())?;
+        }
+        builder.object(&Const::Code(Rc::new(code)))
     };
     run().into_c()
 }
@@ -430,7 +411,10 @@ pub unsafe extern "C" fn _PyCompile_CleanDoc(doc: *mut PyObject) -> *mut PyObjec
     // SAFETY: [ARGS]
     let run = || unsafe {
         let text = rust_bytes(doc)?;
-        py_str(&taipan_compiler::docstring::clean_doc(&text))
+        match taipan_compiler::docstring::clean_doc(&text) {
+            Ok(clean) => py_str(&clean),
+            Err(text) => Err(raise_surrogates(&text)),
+        }
     };
     run().into_c()
 }

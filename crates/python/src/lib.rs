@@ -33,6 +33,7 @@ pub mod bltinmodule;
 pub mod ceval_gil;
 pub mod codecs;
 pub mod codecs_module;
+pub mod code_builder;
 pub mod compile;
 pub mod compile_stages;
 pub mod config_dict;

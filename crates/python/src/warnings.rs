@@ -561,6 +561,17 @@ pub unsafe extern "C" fn PyErr_WarnExplicitObject(category: *mut PyObject, messa
     }
 }
 
+/// Warns about a given place, with the module and the registry of the code that runs.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyErr_WarnExplicitObjectWithContext(category: *mut PyObject, message: *mut PyObject, filename: *mut PyObject, lineno: c_int) -> c_int {
+    // SAFETY: [ARGS]
+    let r: PyResult<()> = (|| unsafe {
+        let (_, _, module, registry) = setup_context(1, None)?;
+        check_status(PyErr_WarnExplicitObject(category, message, filename, lineno, module.as_ptr(), registry.as_ptr()))
+    })();
+    r.into_c()
+}
+
 /// Warns about a given place; `module` and `registry` may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyErr_WarnExplicit(category: *mut PyObject, text: *const c_char, filename: *const c_char, lineno: c_int, module: *const c_char, registry: *mut PyObject) -> c_int {

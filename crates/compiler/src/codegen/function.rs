@@ -179,7 +179,7 @@ impl<'a> Compiler<'a> {
         if let Some((doc, _)) = docstring(body) {
             rest = &body[1..];
             if self.optimize < 2 {
-                let doc = crate::docstring::clean_doc(doc);
+                let doc = crate::docstring::clean_doc(doc).map_err(|doc| CompileError::surrogates(Str::from(&*doc)))?;
                 first_const = self.pool.add_str(Str::from(&*doc));
             }
         }

@@ -500,6 +500,7 @@ impl<'a> Compiler<'a> {
             kind: ErrorKind::CompilerSyntaxError,
             message: message.into(),
             location: Some(self.location(loc)),
+            text: None,
         })
     }
 

@@ -35,7 +35,7 @@ impl<'a> Compiler<'a> {
         if let Some((doc, range)) = docstring(stmts) {
             rest = &stmts[1..];
             if self.optimize < 2 {
-                let doc = crate::docstring::clean_doc(doc);
+                let doc = crate::docstring::clean_doc(doc).map_err(|doc| CompileError::surrogates(Str::from(&*doc)))?;
                 let id = self.pool.add_str(Str::from(&*doc));
                 let loc = self.loc(range);
                 self.load_const_id(loc, id);

@@ -42,11 +42,13 @@ impl Cfg {
                 let id = consts[arg as usize];
                 match next.op {
                     POP_JUMP_IF_FALSE | POP_JUMP_IF_TRUE => {
-                        set_nop(&mut instrs[i]);
-                        if pool.get(id).is_true() == (next.op == POP_JUMP_IF_TRUE) {
-                            instrs[i + 1].op = JUMP;
-                        } else {
-                            set_nop(&mut instrs[i + 1]);
+                        if let Some(truth) = pool.get(id).is_true() {
+                            set_nop(&mut instrs[i]);
+                            if truth == (next.op == POP_JUMP_IF_TRUE) {
+                                instrs[i + 1].op = JUMP;
+                            } else {
+                                set_nop(&mut instrs[i + 1]);
+                            }
                         }
                     }
                     IS_OP if id == ConstPool::NONE => Self::fold_is_none(instrs, i),
@@ -57,11 +59,13 @@ impl Cfg {
                         instrs[i].arg = arg;
                     }
                     TO_BOOL => {
-                        let value = if pool.get(id).is_true() { ConstPool::TRUE } else { ConstPool::FALSE };
-                        let index = Self::add_const(consts, value);
-                        set_nop(&mut instrs[i]);
-                        instrs[i + 1].op = LOAD_CONST;
-                        instrs[i + 1].arg = index;
+                        if let Some(truth) = pool.get(id).is_true() {
+                            let value = if truth { ConstPool::TRUE } else { ConstPool::FALSE };
+                            let index = Self::add_const(consts, value);
+                            set_nop(&mut instrs[i]);
+                            instrs[i + 1].op = LOAD_CONST;
+                            instrs[i + 1].arg = index;
+                        }
                     }
                     _ => {}
                 }

@@ -32,6 +32,7 @@ fn error_name(kind: ErrorKind) -> &'static str {
         ErrorKind::ValueError => "ValueError",
         ErrorKind::OverflowError => "OverflowError",
         ErrorKind::TypeError => "TypeError",
+        ErrorKind::UnicodeEncodeError => "UnicodeEncodeError",
     }
 }
 

@@ -236,6 +236,17 @@ pub unsafe extern "C" fn PyErr_SetString(exception: *mut PyObject, string: *cons
     unsafe { _PyErr_SetString(current_tstate(), exception, string) }
 }
 
+/// Sets an exception with a text in the encoding of the locale, such as the C library's messages have.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyErr_SetLocaleString(exception: *mut PyObject, string: *const c_char) {
+    // SAFETY: [ARGS]
+    unsafe {
+        if let Ok(text) = own(PyUnicode_DecodeLocale(string, c"surrogateescape".as_ptr())) {
+            PyErr_SetObject(exception, text.as_ptr());
+        }
+    }
+}
+
 /// As [`PyErr_SetString`] for a given thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyErr_SetString(ts: *mut PyThreadState, exception: *mut PyObject, string: *const c_char) {

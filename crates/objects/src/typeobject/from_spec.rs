@@ -504,6 +504,25 @@ pub unsafe extern "C" fn _PyType_GetModuleByDef2(left: *mut PyTypeObject, right:
     }
 }
 
+/// The module with definition `def` that one of three types or their bases belongs to (borrowed); TypeError if there is none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyType_GetModuleByDef3(left: *mut PyTypeObject, right: *mut PyTypeObject, third: *mut PyTypeObject, def: *mut PyModuleDef) -> *mut PyObject {
+    // SAFETY: [ARGS]
+    unsafe {
+        if let Some(module) = [left, right, third].into_iter().map(|tp| module_by_def(tp, def)).find(|m| !m.is_null()) {
+            return module;
+        }
+        let _ = err_format!(
+            PyExc_TypeError,
+            c"PyType_GetModuleByDef: No superclass of '%s' nor '%s' nor '%s' has the given module",
+            (*left).tp_name,
+            (*right).tp_name,
+            (*third).tp_name
+        );
+        null_mut()
+    }
+}
+
 /// The data that `cls` adds to its instances.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyObject_GetTypeData(op: *mut PyObject, cls: *mut PyTypeObject) -> *mut c_void {

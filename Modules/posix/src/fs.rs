@@ -475,7 +475,11 @@ fn root_len(path: &[u8]) -> usize {
 
 /// A part of a path as the caller's kind of string.
 fn part(path: &Path<NONSTRICT>, data: &[u8]) -> PyResult<Owned> {
-    if path.is_bytes() { bytes(data) } else { fsdecode(data) }
+    if path.is_bytes() {
+        return bytes(data);
+    }
+    // SAFETY: the data is a slice; it was made by the same codec.
+    unsafe { own(PyUnicode_DecodeUTF8(data.as_ptr().cast(), data.len() as Py_ssize_t, c"surrogatepass".as_ptr())) }
 }
 
 fn os_path_splitroot_ex(_: (), p: Path<NONSTRICT>) -> PyResult<Owned> {

@@ -14,7 +14,7 @@ unsafe extern "C" {
 pub const NULLABLE: u8 = 1;
 /// An integer is a file descriptor.
 pub const ALLOW_FD: u8 = 2;
-/// NUL characters are allowed.
+/// The path is taken as a text: NUL characters and lone surrogates are allowed, and nothing is asked of the file system.
 pub const NONSTRICT: u8 = 4;
 
 /// A path argument (`path_t`): str, bytes or an object with `__fspath__`; by `FLAGS` also `None` or a descriptor.
@@ -155,7 +155,9 @@ pub unsafe fn path_from_object<const FLAGS: u8>(op: *mut PyObject, fname: &str, 
             let fd = fd_converter(object.as_ptr())?;
             return Ok(Path { object: Some(object), narrow: None, fd });
         }
-        let narrow = if PyUnicode_Check(object.as_ptr()) != 0 {
+        let narrow = if PyUnicode_Check(object.as_ptr()) != 0 && FLAGS & NONSTRICT != 0 {
+            own(PyUnicode_AsEncodedString(object.as_ptr(), c"utf-8".as_ptr(), c"surrogatepass".as_ptr()))?
+        } else if PyUnicode_Check(object.as_ptr()) != 0 {
             own(PyUnicode_EncodeFSDefault(object.as_ptr()))?
         } else {
             object.clone()

@@ -27,9 +27,14 @@ def run(python, program, folder, timeout):
     return results
 
 
+def clean_environment():
+    """The environment without what would steer one interpreter to another's library."""
+    return {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+
+
 def run_one(python, program, arguments, folder, timeout):
     path = os.path.join(folder, "bm_" + program)
-    env = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+    env = clean_environment()
     env["PYTHONPATH"] = os.path.join(HERE, "shim")
     try:
         done = subprocess.run([python, "run_benchmark.py", *arguments], cwd=path, env=env, capture_output=True, text=True, timeout=timeout)
@@ -49,7 +54,7 @@ def startup(python):
     best = math.inf
     for _ in range(15):
         start = time.perf_counter()
-        subprocess.run([python, "-c", "pass"], check=False)
+        subprocess.run([python, "-c", "pass"], check=True, env=clean_environment())
         best = min(best, time.perf_counter() - start)
     return best
 
@@ -57,7 +62,7 @@ def startup(python):
 def memory(python):
     pid = os.fork()
     if pid == 0:
-        os.execv(python, [python, "-c", "pass"])
+        os.execve(python, [python, "-c", "pass"], clean_environment())
     _, _, usage = os.wait4(pid, 0)
     return usage.ru_maxrss
 

@@ -62,6 +62,7 @@ const MODULES: &[(&core::ffi::CStr, Init)] = &[
     (c"mmap", taipan_mod_posix::mmap::PyInit_mmap),
     (c"posix", taipan_mod_posix::posixmodule::PyInit_posix),
     (c"pwd", taipan_mod_posix::pwd::PyInit_pwd),
+    (c"readline", taipan_mod_curses::readline::PyInit_readline),
     (c"resource", taipan_mod_posix::resource::PyInit_resource),
     (c"select", taipan_mod_posix::select::PyInit_select),
     (c"syslog", taipan_mod_posix::syslog::PyInit_syslog),

@@ -811,7 +811,7 @@ unsafe fn input_terminal(fin: &Owned, fout: &Owned, prompt: Option<Borrowed<'_>>
         let Ok(c_prompt) = std::ffi::CString::new(text) else {
             bail!(PyExc_ValueError, "input: prompt string cannot contain null characters");
         };
-        let s = crate::pythonrun::PyOS_Readline(stdin, stdout, c_prompt.as_ptr());
+        let s = crate::myreadline::PyOS_Readline(stdin, stdout, c_prompt.as_ptr());
         if s.is_null() {
             PyErr_CheckSignals();
             if !err_occurred() {

@@ -53,6 +53,7 @@ pub mod interpconfig;
 pub mod intrinsics;
 pub mod pymain;
 pub mod marshal;
+pub mod myreadline;
 pub mod pathconfig;
 pub mod pydebug;
 pub mod pyconfig;

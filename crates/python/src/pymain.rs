@@ -118,7 +118,6 @@ fn prepare_and_run(config: &Config) -> PyResult<c_int> {
         if config.isolated == 0
             && (config.inspect != 0 || !runs_code(config))
             && libc::isatty(0) != 0
-            && std::env::var_os("PYTHON_BASIC_REPL").is_some()
         {
             for name in [c"readline", c"rlcompleter"] {
                 if let Err(e) = import(name) {

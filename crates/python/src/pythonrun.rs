@@ -839,7 +839,7 @@ impl LineReader for PromptReader {
         // SAFETY: [GIL] the line is freed after it has been copied.
         unsafe {
             let c = std::ffi::CString::new(prompt.clone()).unwrap_or_default();
-            let p = PyOS_Readline(self.fp, stdout, c.as_ptr());
+            let p = crate::myreadline::PyOS_Readline(self.fp, stdout, c.as_ptr());
             if p.is_null() || *p == 0 {
                 // The prompt waits for nothing any more: what is printed next starts on its own line.
                 write_err("\n");
@@ -855,7 +855,7 @@ impl LineReader for PromptReader {
             if line.last().is_some_and(|&b| b != b'\n') {
                 // The input ends in this line, which is known only after another attempt to read.
                 let c = std::ffi::CString::new(self.more.clone()).unwrap_or_default();
-                let p = PyOS_Readline(self.fp, stdout, c.as_ptr());
+                let p = crate::myreadline::PyOS_Readline(self.fp, stdout, c.as_ptr());
                 if !p.is_null() {
                     line.extend_from_slice(CStr::from_ptr(p).to_bytes());
                     PyMem_Free(p.cast());
@@ -874,86 +874,6 @@ impl LineReader for PromptReader {
             }
             self.source.extend_from_slice(&line);
             Line::Text(line)
-        }
-    }
-}
-
-/// Reads a line from a terminal or a file; NULL when interrupted. The default of `PyOS_ReadlineFunctionPointer`.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn PyOS_Readline(sys_stdin: *mut libc::FILE, sys_stdout: *mut libc::FILE, prompt: *const c_char) -> *mut c_char {
-    // SAFETY: [ARGS]
-    unsafe {
-        let tty = libc::isatty(libc::fileno(sys_stdin)) != 0 && libc::isatty(libc::fileno(sys_stdout)) != 0;
-        let line = match PyOS_ReadlineFunctionPointer {
-            Some(f) if tty => {
-                let ts = PyEval_SaveThread();
-                let raw = f(sys_stdin, sys_stdout, prompt);
-                PyEval_RestoreThread(ts);
-                if raw.is_null() {
-                    return null_mut();
-                }
-                let text = CStr::from_ptr(raw).to_bytes().to_vec();
-                PyMem_RawFree(raw.cast());
-                text
-            }
-            _ => match stdio_readline(sys_stdin, sys_stdout, prompt) {
-                Some(l) => l,
-                None => return null_mut(),
-            },
-        };
-        let p = PyMem_Malloc(line.len() + 1).cast::<u8>();
-        if p.is_null() {
-            PyErr_NoMemory();
-            return null_mut();
-        }
-        core::ptr::copy_nonoverlapping(line.as_ptr(), p, line.len());
-        *p.add(line.len()) = 0;
-        p.cast()
-    }
-}
-
-/// A function that reads a line for an editor, where an extension offers one.
-#[unsafe(no_mangle)]
-pub static mut PyOS_ReadlineFunctionPointer: Option<unsafe extern "C" fn(*mut libc::FILE, *mut libc::FILE, *const c_char) -> *mut c_char> = None;
-
-/// A function that is called while the interpreter waits for input.
-#[unsafe(no_mangle)]
-pub static mut PyOS_InputHook: Option<unsafe extern "C" fn() -> c_int> = None;
-
-unsafe fn stdio_readline(sys_stdin: *mut libc::FILE, sys_stdout: *mut libc::FILE, prompt: *const c_char) -> Option<Vec<u8>> {
-    // SAFETY: [ARGS]
-    unsafe {
-        libc::fflush(sys_stdout);
-        if !prompt.is_null() {
-            libc::fputs(prompt, stderr);
-        }
-        libc::fflush(stderr);
-        let mut line = Vec::new();
-        loop {
-            if let Some(hook) = PyOS_InputHook {
-                hook();
-            }
-            let mut buf = [0 as c_char; 1024];
-            crate::ceval_gil::set_errno(0);
-            libc::clearerr(sys_stdin);
-            let got = crate::ceval_gil::allow_threads(|| libc::fgets(buf.as_mut_ptr(), buf.len() as c_int, sys_stdin));
-            if got.is_null() {
-                if libc::feof(sys_stdin) != 0 {
-                    libc::clearerr(sys_stdin);
-                    return Some(line);
-                }
-                if crate::ceval_gil::errno() == libc::EINTR {
-                    if PyErr_CheckSignals() < 0 {
-                        return None;
-                    }
-                    continue;
-                }
-                return Some(line);
-            }
-            line.extend_from_slice(CStr::from_ptr(buf.as_ptr()).to_bytes());
-            if line.last() == Some(&b'\n') {
-                return Some(line);
-            }
         }
     }
 }

@@ -386,7 +386,7 @@ pub unsafe fn with_tree<R>(
             filename: &name,
             feature_version: if cf.cf_feature_version >= 0 && cf.cf_flags & PyCF_ONLY_AST != 0 { cf.cf_feature_version.min(13) as u8 } else { 13 },
             type_comments: cf.cf_flags & PyCF_TYPE_COMMENTS != 0,
-            barry_as_flufl: cf.cf_flags & CO_FUTURE_BARRY_AS_BDFL != 0,
+            barry_as_flufl: cf.cf_flags & flags::CO_FUTURE_BARRY_AS_BDFL != 0,
             allow_incomplete_input: cf.cf_flags & PyCF_ALLOW_INCOMPLETE_INPUT != 0,
             dont_imply_dedent: cf.cf_flags & PyCF_DONT_IMPLY_DEDENT != 0,
             int_max_str_digits: taipan_objects::longobject::MAX_STR_DIGITS.max(0) as usize,

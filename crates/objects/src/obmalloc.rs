@@ -274,6 +274,7 @@ impl Heap {
     unsafe fn new_page(&mut self, class: usize, gc: bool, slot: usize, span: usize) -> *mut Page {
         // SAFETY: [GIL] the page is ours to lay out.
         unsafe {
+            let never_used = self.fresh;
             let page = self.take_pages(span);
             if page.is_null() {
                 return page;
@@ -305,7 +306,10 @@ impl Heap {
                 scratch: null_mut(),
             });
             if gc {
-                core::ptr::write_bytes(base.add(HEADER), 0, n);
+                // What the system hands out first is zero, and stays untouched until it is needed.
+                if never_used == 0 || page.addr() < never_used {
+                    core::ptr::write_bytes(base.add(HEADER), 0, n);
+                }
                 self.gc_pages.push(page);
             }
             page

@@ -6,7 +6,6 @@
 use crate::pystate::interp;
 use crate::util::*;
 use std::collections::HashMap;
-use std::os::unix::ffi::OsStrExt;
 use std::sync::Mutex;
 use taipan_abi::*;
 
@@ -142,9 +141,22 @@ fn compile(path: &str) -> PyResult<Vec<u8>> {
     unsafe { crate::marshal::dumps(code.as_ptr(), crate::marshal::Py_MARSHAL_VERSION, true) }
 }
 
+/// Maps a file for as long as the process lives. What installs the file puts a new one in its place and leaves the old one
+/// as it is, so that the mapping stays good.
+fn map_file(file: &std::path::Path) -> Option<&'static [u8]> {
+    use std::os::fd::AsRawFd;
+    let file = std::fs::File::open(file).ok()?;
+    let len = usize::try_from(file.metadata().ok()?.len()).ok().filter(|&n| n > 0)?;
+    // SAFETY: a private mapping of `len` bytes that is never unmapped.
+    unsafe {
+        let at = libc::mmap(core::ptr::null_mut(), len, libc::PROT_READ, libc::MAP_PRIVATE, file.as_raw_fd(), 0);
+        (at != libc::MAP_FAILED).then(|| core::slice::from_raw_parts(at.cast(), len))
+    }
+}
+
 /// Reads the file with the marshalled code: for each module the length of its name, the name, the length of the code, the code.
 fn read_cache(file: &std::path::Path) -> Option<HashMap<&'static str, &'static [u8]>> {
-    let data: &'static [u8] = Box::leak(std::fs::read(file).ok()?.into_boxed_slice());
+    let data = map_file(file)?;
     let mut rest = data.strip_prefix(CACHE_MAGIC)?;
     let mut map = HashMap::new();
     while !rest.is_empty() {

@@ -253,6 +253,11 @@ fn read_preconfig(options: &Options, env: &Env) -> ConfigResult<i32> {
             break;
         }
     }
+    if coerce.as_deref() == Some(b"warn") && ctype() == "C" {
+        crate::errln!(
+            "Python runtime initialized with LC_CTYPE=C (a locale with default ASCII encoding), which may cause Unicode compatibility problems. Using C.UTF-8, C.utf8, or UTF-8 (if available) as alternative Unicode-compatible locales is recommended."
+        );
+    }
     Ok(utf8_mode)
 }
 

@@ -305,15 +305,16 @@ fn subtype_getweakref(slf: Borrowed<'_>) -> PyResult<Owned> {
     }
 }
 
+// help() shows these two in every class, and texts that people keep have CPython's words.
 getset! { pub(super) static SUBTYPE_GETSETS_FULL = [
-    "__dict__" => subtype_dict, subtype_setdict, "The instance's variables.";
-    "__weakref__" => subtype_getweakref, "The first weak reference to the object.";
+    "__dict__" => subtype_dict, subtype_setdict, "dictionary for instance variables";
+    "__weakref__" => subtype_getweakref, "list of weak references to the object";
 ]; }
 getset! { pub(super) static SUBTYPE_GETSETS_DICT_ONLY = [
-    "__dict__" => subtype_dict, subtype_setdict, "The instance's variables.";
+    "__dict__" => subtype_dict, subtype_setdict, "dictionary for instance variables";
 ]; }
 getset! { pub(super) static SUBTYPE_GETSETS_WEAKREF_ONLY = [
-    "__weakref__" => subtype_getweakref, "The first weak reference to the object.";
+    "__weakref__" => subtype_getweakref, "list of weak references to the object";
 ]; }
 
 use crate::object::PyObject_GET_WEAKREFS_LISTPTR;

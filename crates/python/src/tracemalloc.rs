@@ -13,6 +13,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use taipan_abi::*;
 use taipan_objects::gc::{_Py_gc_hooks, GC_HOOK_TRACE};
+use taipan_objects::object::{PyRefTracer_GetTracer, PyRefTracer_SetTracer};
 
 /// Most frames that a trace may keep.
 const MAX_NFRAME: c_int = 65535;
@@ -281,6 +282,28 @@ pub unsafe extern "C" fn _PyTraceMalloc_GCFree(ptr: *mut c_void) {
     forget(0, ptr as usize);
 }
 
+/// A tracer of references: an object that is made in memory which was only put aside (a free list) belongs to where it is
+/// made now.
+unsafe extern "C" fn trace_reference(op: *mut PyObject, event: c_int, _: *mut c_void) -> c_int {
+    if event != 0 || BUSY.get() {
+        return 0;
+    }
+    let _busy = Busy::enter();
+    if let Some(t) = tables().as_mut() {
+        // SAFETY: [GIL] the object has its type.
+        unsafe {
+            let block = (0, op as usize - taipan_objects::gc::preheader_size((*op).ob_type));
+            if t.traces.contains_key(&block) {
+                let traceback = t.traceback();
+                if let Some(trace) = t.traces.get_mut(&block) {
+                    trace.traceback = traceback;
+                }
+            }
+        }
+    }
+    0
+}
+
 // ---- on and off
 
 const DOMAINS: [PyMemAllocatorDomain; 3] =
@@ -313,6 +336,9 @@ pub fn start(nframe: c_int) -> PyResult<()> {
         }
         // The wrappers refuse nothing that what they wrap gives.
         _Py_gc_hooks = hooks | GC_HOOK_TRACE;
+        if PyRefTracer_GetTracer(null_mut()).is_none() {
+            PyRefTracer_SetTracer(Some(trace_reference), null_mut());
+        }
     }
     TRACING.store(true, Release);
     Ok(())
@@ -326,6 +352,9 @@ pub fn stop() {
     // SAFETY: [GIL] what was replaced is put back.
     unsafe {
         _Py_gc_hooks &= !GC_HOOK_TRACE;
+        if PyRefTracer_GetTracer(null_mut()).is_some_and(|f| core::ptr::fn_addr_eq(f, trace_reference as PyRefTracer)) {
+            PyRefTracer_SetTracer(None, null_mut());
+        }
         for (i, &domain) in DOMAINS.iter().enumerate() {
             PyMem_SetAllocator(domain, (&raw mut ORIGINAL).cast::<PyMemAllocatorEx>().add(i));
         }

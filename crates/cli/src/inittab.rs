@@ -13,6 +13,7 @@ const MODULES: &[(&core::ffi::CStr, Init)] = &[
     (c"_bz2", taipan_mod_compression::bz2::PyInit__bz2),
     (c"_collections", taipan_mod_functional::collections::PyInit__collections),
     (c"_csv", taipan_mod_data::_csv::PyInit__csv),
+    (c"_ctypes", taipan_mod_ctypes::module::PyInit__ctypes),
     (c"_curses", taipan_mod_curses::cursesmodule::PyInit__curses),
     (c"_curses_panel", taipan_mod_curses::panel::PyInit__curses_panel),
     (c"_datetime", taipan_mod_datetime::module::PyInit__datetime),

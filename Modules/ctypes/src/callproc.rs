@@ -357,8 +357,10 @@ pub unsafe fn call_function(
         if python && err_occurred() {
             return Err(Raised::assume());
         }
+        // A string among the results may be one of the arguments, which live until here.
+        let value = convert_result(restype, out, checker);
         drop(arguments);
-        convert_result(restype, out, checker)
+        value
     }
 }
 

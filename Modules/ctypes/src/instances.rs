@@ -133,11 +133,11 @@ unsafe fn index_of(item: *mut PyObject) -> PyResult<isize> {
 unsafe fn slice(code: u8, base: *const u8, start: isize, step: isize, length: isize, get: impl Fn(isize) -> PyResult) -> PyResult {
     // SAFETY: [ARGS] the indexes are the program's, or were checked.
     unsafe {
-        let indexes = (0..length.max(0)).map(|i| start + i * step);
+        let indexes = (0..length.max(0)).map(|i| start.wrapping_add(i.wrapping_mul(step)));
         match code {
-            b'c' => bytes(&indexes.map(|i| *base.offset(i)).collect::<Vec<u8>>()),
+            b'c' => bytes(&indexes.map(|i| *base.wrapping_offset(i)).collect::<Vec<u8>>()),
             b'u' => {
-                let text: Vec<libc::wchar_t> = indexes.map(|i| base.cast::<libc::wchar_t>().offset(i).read_unaligned()).collect();
+                let text: Vec<libc::wchar_t> = indexes.map(|i| base.cast::<libc::wchar_t>().wrapping_offset(i).read_unaligned()).collect();
                 Owned::from_owned_or_err(PyUnicode_FromWideChar(text.as_ptr().cast(), text.len() as isize))
             }
             _ => {
@@ -469,7 +469,8 @@ unsafe extern "C" fn pointer_subscript(slf: *mut PyObject, item: *mut PyObject) 
                 bail!(PyExc_ValueError, "slice stop is required");
             }
             let stop = part(parts.stop)?;
-            let length = if step > 0 { (stop - start - 1).div_euclid(step) + 1 } else { (start - stop - 1).div_euclid(-step) + 1 }.max(0);
+            let span = if step > 0 { stop.saturating_sub(start) } else { start.saturating_sub(stop) };
+            let length = if span > 0 { (span as usize - 1) / step.unsigned_abs() + 1 } else { 0 } as isize;
             let op = slf.cast::<CDataObject>();
             let code = item_code(info_of_data(op)?);
             if matches!(code, b'c' | b'u') && length > 0 {

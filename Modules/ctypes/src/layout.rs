@@ -72,11 +72,19 @@ fn allows_bits(info: &StgInfo) -> bool {
     matches!(info.passing.kind, Kind::Signed | Kind::Unsigned) && !matches!(info.code(), b'c' | b'u')
 }
 
+/// The sum of two sizes.
+fn checked(a: isize, b: isize) -> PyResult<isize> {
+    match a.checked_add(b) {
+        Some(sum) => Ok(sum),
+        None => bail!(PyExc_OverflowError, "structure or union is too large"),
+    }
+}
+
 /// The descriptor of one member; moves the cursor behind it. Bit fields share storage as GCC lays them out.
 unsafe fn make_field(tp: *mut PyObject, index: isize, width: isize, at: &mut Cursor, pack: c_int, big_endian: bool) -> PyResult<Owned<CFieldObject>> {
     let field = new::<CFieldObject>(state().cfield)?;
     let Some(info) = info_of(tp) else { bail!(PyExc_TypeError, "has no _stginfo_") };
-    let (size, bits) = (info.size, info.size * 8);
+    let (size, bits) = (info.size, info.size.saturating_mul(8));
     // Arrays of characters are seen as strings.
     let mut access = None;
     if is_a(tp, state().array_meta) && !info.proto.is_null() {
@@ -115,12 +123,12 @@ unsafe fn make_field(tp: *mut PyObject, index: isize, width: isize, at: &mut Cur
             let align = if pack != 0 { info.align.min(pack as isize) } else { info.align };
             if align != 0 && at.offset % align != 0 {
                 let gap = align - at.offset % align;
-                at.size += gap;
-                at.offset += gap;
+                at.size = checked(at.size, gap)?;
+                at.offset = checked(at.offset, gap)?;
             }
             (*f).offset = at.offset;
-            at.size += size;
-            at.offset += size;
+            at.size = checked(at.size, size)?;
+            at.offset = checked(at.offset, size)?;
             at.align = align;
         }
     }
@@ -185,7 +193,7 @@ pub unsafe fn set_fields(tp: *mut PyObject, fields: *mut PyObject, is_struct: bo
                 if !allows_bits(item) {
                     bail!(PyExc_TypeError, "bit fields not allowed for type {}", class_name(field_type));
                 }
-                if entry.width <= 0 || entry.width as isize > item.size * 8 {
+                if entry.width <= 0 || entry.width as isize > item.size.saturating_mul(8) {
                     bail!(PyExc_ValueError, "number of bits invalid for bit field");
                 }
             }
@@ -225,7 +233,7 @@ pub unsafe fn set_fields(tp: *mut PyObject, fields: *mut PyObject, is_struct: bo
             check_status(PyObject_SetAttr(tp, entry.name.as_ptr(), field.as_object()))?;
         }
         let size = if is_struct { at.size } else { union_size };
-        let aligned = (size + total_align - 1) / total_align * total_align;
+        let aligned = checked(size, total_align - 1)? / total_align * total_align;
         if is_struct {
             if aligned > size {
                 format.push_str(&padding(aligned - size));

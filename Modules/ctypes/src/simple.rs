@@ -447,7 +447,9 @@ unsafe fn wchar_p_set(p: *mut u8, value: *mut PyObject, _: isize) -> PyResult {
         } else if PyLong_Check(value) != 0 {
             slot.write_unaligned(PyLong_AsUnsignedLongLongMask(value) as *mut _);
         } else if PyUnicode_Check(value) != 0 {
-            let memory = PyUnicode_AsWideCharString(value, null_mut());
+            // Given somewhere to put the length, it lets NULs through.
+            let mut length = 0;
+            let memory = PyUnicode_AsWideCharString(value, &mut length);
             if memory.is_null() {
                 return Err(Raised::assume());
             }

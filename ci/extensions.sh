@@ -49,8 +49,6 @@ expat="-I$source/expat -DHAVE_EXPAT_CONFIG_H=1 -DXML_POOR_ENTROPY=1 -DXML_DEV_UR
   build pyexpat "$expat" "" pyexpat.c expat/xmlparse.c expat/xmlrole.c expat/xmltok.c
   build _elementtree "$expat" "" _elementtree.c
   build _lsprof "" "" _lsprof.c rotatingtree.c
-  optional ffi.h _ctypes "-DHAVE_FFI_PREP_CIF_VAR=1 -DHAVE_FFI_PREP_CLOSURE_LOC=1 -DHAVE_FFI_CLOSURE_ALLOC=1" "-lffi -ldl" \
-    _ctypes/_ctypes.c _ctypes/callbacks.c _ctypes/callproc.c _ctypes/stgdict.c _ctypes/cfield.c
   optional sqlite3.h _sqlite3 "-I$source/_sqlite" "-lsqlite3" _sqlite/blob.c _sqlite/connection.c _sqlite/cursor.c \
     _sqlite/microprotocols.c _sqlite/module.c _sqlite/prepare_protocol.c _sqlite/row.c _sqlite/statement.c _sqlite/util.c
   optional openssl/ssl.h _ssl "" "-lssl -lcrypto" _ssl.c

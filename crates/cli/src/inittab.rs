@@ -22,6 +22,7 @@ const MODULES: &[(&core::ffi::CStr, Init)] = &[
     (c"_io", taipan_mod_io::module::PyInit__io),
     (c"_json", taipan_mod_data::_json::PyInit__json),
     (c"_locale", taipan_mod_text::locale::PyInit__locale),
+    (c"_lzma", taipan_mod_compression::lzma::PyInit__lzma),
     (c"_md5", taipan_mod_hash::digest::PyInit__md5),
     (c"_multiprocessing", taipan_mod_thread::multiprocessing::PyInit__multiprocessing),
     (c"_opcode", taipan_mod_lang::opcode::PyInit__opcode),

@@ -1167,12 +1167,8 @@ unsafe extern "C" fn array_new(tp: *mut PyTypeObject, args: *mut PyObject, kw: *
                 bail!(PyExc_TypeError, "array() takes at most 2 arguments ({} given)", n);
             }
             let code = PyTuple_GET_ITEM(args, 0);
-            if PyUnicode_Check(code) == 0 {
+            if PyUnicode_Check(code) == 0 || PyUnicode_GetLength(code) != 1 {
                 bail!(PyExc_TypeError, "array() argument 1 must be a unicode character, not {}", got(code));
-            }
-            if PyUnicode_GetLength(code) != 1 {
-                let len = PyUnicode_GetLength(code);
-                bail!(PyExc_TypeError, "array() argument 1 must be a unicode character, not a string of length {}", len);
             }
             make(tp, PyUnicode_ReadChar(code, 0), if n == 2 { PyTuple_GET_ITEM(args, 1) } else { null_mut() })
         };
@@ -1199,8 +1195,7 @@ fn array_reconstructor(_: (), arraytype: Borrowed<'_>, typecode: Borrowed<'_>, m
     // SAFETY: [TYPE] checked.
     unsafe {
         if PyUnicode_Check(typecode.ob()) == 0 || PyUnicode_GetLength(typecode.ob()) != 1 {
-            let shown = if PyUnicode_Check(typecode.ob()) != 0 { format!("a string of length {}", PyUnicode_GetLength(typecode.ob())) } else { got(typecode.ob()).into_owned() };
-            bail!(PyExc_TypeError, "_array_reconstructor() argument 2 must be a unicode character, not {}", shown);
+            bail!(PyExc_TypeError, "_array_reconstructor() argument 2 must be a unicode character, not {}", got(typecode.ob()));
         }
         if PyType_Check(arraytype.ob()) == 0 {
             bail!(PyExc_TypeError, "first argument must be a type object, not {}", type_name(arraytype.ob()));

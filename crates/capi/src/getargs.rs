@@ -322,21 +322,9 @@ impl<'v> Reader<'v> {
                 }
                 b'c' => {
                     let p = self.va.next_ptr::<c_char>();
-                    if PyBytes_Check(arg) != 0 {
-                        if PyBytes_Size(arg) != 1 {
-                            return Err(Failure::Message(format!(
-                                "must be a byte string of length 1, not a bytes object of length {}",
-                                PyBytes_Size(arg)
-                            )));
-                        }
+                    if PyBytes_Check(arg) != 0 && PyBytes_Size(arg) == 1 {
                         *p = *PyBytes_AsString(arg);
-                    } else if PyByteArray_Check(arg) != 0 {
-                        if PyByteArray_Size(arg) != 1 {
-                            return Err(Failure::Message(format!(
-                                "must be a byte string of length 1, not a bytearray object of length {}",
-                                PyByteArray_Size(arg)
-                            )));
-                        }
+                    } else if PyByteArray_Check(arg) != 0 && PyByteArray_Size(arg) == 1 {
                         *p = *PyByteArray_AsString(arg);
                     } else {
                         return Err(must_be("a byte string of length 1", arg));
@@ -344,14 +332,8 @@ impl<'v> Reader<'v> {
                 }
                 b'C' => {
                     let p = self.va.next_ptr::<c_int>();
-                    if PyUnicode_Check(arg) == 0 {
+                    if PyUnicode_Check(arg) == 0 || PyUnicode_GetLength(arg) != 1 {
                         return Err(must_be("a unicode character", arg));
-                    }
-                    if PyUnicode_GetLength(arg) != 1 {
-                        return Err(Failure::Message(format!(
-                            "must be a unicode character, not a string of length {}",
-                            PyUnicode_GetLength(arg)
-                        )));
                     }
                     *p = PyUnicode_ReadChar(arg, 0) as c_int;
                 }
@@ -433,6 +415,24 @@ impl<'v> Reader<'v> {
         }
     }
 
+    /// The bytes of an exporter that needs no release: the pointer is lent by the argument.
+    unsafe fn lent_bytes(arg: *mut PyObject) -> Result<(*const c_char, Py_ssize_t), Failure> {
+        // SAFETY: [ARGS]
+        unsafe {
+            let pb = (*type_of(arg)).tp_as_buffer;
+            if !pb.is_null() && (*pb).bf_releasebuffer.is_some() {
+                return Err(must_be("read-only bytes-like object", arg));
+            }
+            let mut view = core::mem::zeroed::<Py_buffer>();
+            if PyObject_GetBuffer(arg, &mut view, PyBUF_SIMPLE) != 0 {
+                return Err(Failure::Raised);
+            }
+            let lent = (view.buf.cast_const().cast(), view.len);
+            PyBuffer_Release(&mut view);
+            Ok(lent)
+        }
+    }
+
     /// Units s, z, y with nothing, `*` or `#`.
     unsafe fn text(&mut self, c: u8, arg: *mut PyObject) -> Converted {
         // SAFETY: [ARGS]
@@ -460,28 +460,15 @@ impl<'v> Reader<'v> {
                 } else if c != b'y' && PyUnicode_Check(arg) != 0 {
                     (*p, *size) = Self::utf8(arg)?;
                 } else {
-                    // A borrowed pointer: only read-only exporters keep it valid.
-                    let pb = (*type_of(arg)).tp_as_buffer;
-                    if !pb.is_null() && (*pb).bf_releasebuffer.is_some() {
-                        return Err(must_be("read-only bytes-like object", arg));
-                    }
-                    let mut view = core::mem::zeroed::<Py_buffer>();
-                    if PyObject_GetBuffer(arg, &mut view, PyBUF_SIMPLE) != 0 {
-                        return Err(Failure::Raised);
-                    }
-                    *p = view.buf.cast();
-                    *size = view.len;
-                    PyBuffer_Release(&mut view);
+                    (*p, *size) = Self::lent_bytes(arg)?;
                 }
                 return Ok(());
             }
             let p = self.va.next_ptr::<*const c_char>();
             if c == b'y' {
-                if PyBytes_Check(arg) == 0 {
-                    return Err(must_be("bytes", arg));
-                }
-                *p = PyBytes_AsString(arg);
-                if libc::strlen(*p) != PyBytes_Size(arg) as usize {
+                let (start, size) = Self::lent_bytes(arg)?;
+                *p = start;
+                if libc::strlen(start) != size as usize {
                     return Err(raise!(PyExc_ValueError, "embedded null byte").into());
                 }
                 return Ok(());

@@ -134,14 +134,7 @@ impl<'a> FromArg<'a> for FillByte {
             };
             match s {
                 [c] => Ok(FillByte(*c)),
-                _ => bail!(
-                    PyExc_TypeError,
-                    "{}(): argument {} must be a byte string of length 1, not a {} object of length {}",
-                    at.fname,
-                    at.index + 1,
-                    type_name(arg),
-                    s.len()
-                ),
+                _ => Err(at.bad("a byte string of length 1", arg)),
             }
         }
     }

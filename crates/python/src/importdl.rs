@@ -212,7 +212,8 @@ unsafe fn import_error(text: &str, name: *mut PyObject, path: *mut PyObject) -> 
     // SAFETY: [ARGS]
     unsafe {
         // The dynamic loader's text is in the locale's encoding.
-        if let Ok(msg) = own(PyUnicode_DecodeLocaleAndSize(text.as_ptr().cast(), text.len() as Py_ssize_t, c"surrogateescape".as_ptr())) {
+        let text = CString::new(text).unwrap_or_default();
+        if let Ok(msg) = own(PyUnicode_DecodeLocale(text.as_ptr(), c"surrogateescape".as_ptr())) {
             PyErr_SetImportError(msg.as_ptr(), name, path);
         }
         Raised::assume()

@@ -257,6 +257,27 @@ id_arg! {
     Gid, "gid";
 }
 
+macro_rules! id_converter {
+    ($name:ident, $what:literal) => {
+        /// Converter of `PyArg_Parse*` for user and group numbers.
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C" fn $name(arg: *mut PyObject, to: *mut c_void) -> c_int {
+            // SAFETY: [ARGS] `to` takes a uid_t or gid_t.
+            unsafe {
+                match id_from_object(arg, $what) {
+                    Ok(id) => {
+                        to.cast::<u32>().write(id);
+                        1
+                    }
+                    Err(_) => 0,
+                }
+            }
+        }
+    };
+}
+id_converter!(_Py_Uid_Converter, "uid");
+id_converter!(_Py_Gid_Converter, "gid");
+
 /// A device number; -1 is `NODEV`.
 #[derive(Clone, Copy)]
 pub struct Dev(pub u64);

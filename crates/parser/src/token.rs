@@ -12,6 +12,9 @@ macro_rules! tokens {
         pub enum Tok { $($name = $number,)* }
 
         impl Tok {
+            /// All kinds.
+            pub const ALL: &[Tok] = &[$(Tok::$name),*];
+
             /// The name of the kind in the `token` module.
             pub fn name(self) -> &'static str {
                 if self.is_keyword() { return "NAME"; }

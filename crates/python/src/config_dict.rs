@@ -448,6 +448,44 @@ pub unsafe extern "C" fn Py_Main(argc: c_int, argv: *mut *mut libc::wchar_t) -> 
     }
 }
 
+/// The main program of a frozen executable: runs the `__main__` that [`crate::frozen::PyImport_FrozenModules`] brings.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn Py_FrozenMain(argc: c_int, argv: *mut *mut c_char) -> c_int {
+    use crate::pyconfig::*;
+    // SAFETY: [ARGS]
+    unsafe {
+        let mut config = core::mem::MaybeUninit::<PyConfig>::uninit();
+        let config = config.as_mut_ptr();
+        PyConfig_InitPythonConfig(config);
+        (*config).pathconfig_warnings = 0;
+        (*config).parse_argv = 0;
+        let mut status = PyConfig_SetBytesArgv(config, argc as Py_ssize_t, argv);
+        if PyStatus_Exception(status) == 0 {
+            status = Py_InitializeFromConfig(config);
+        }
+        PyConfig_Clear(config);
+        if PyStatus_Exception(status) != 0 {
+            Py_ExitStatusException(status);
+        }
+        let main = crate::pystate::PyInterpreterState_Get();
+        if crate::pystate::_PyInterpreterState_SetRunningMain(main) < 0 {
+            crate::pythonrun::PyErr_Print();
+            libc::exit(1);
+        }
+        let mut code = match crate::import::PyImport_ImportFrozenModule(c"__main__".as_ptr()) {
+            0 => fatal("the __main__ module is not frozen"),
+            n if n < 0 => {
+                crate::pythonrun::PyErr_Print();
+                1
+            }
+            _ => 0,
+        };
+        crate::pystate::_PyInterpreterState_SetNotRunningMain(main);
+        if crate::pylifecycle::Py_FinalizeEx() < 0 {
+            code = 120;
+        }
+        code
+    }
+}
 
-// skipped Py_FrozenMain
 // skipped _Py_InitializeMain

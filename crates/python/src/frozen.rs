@@ -5,6 +5,7 @@
 
 use crate::pystate::interp;
 use crate::util::*;
+use core::ffi::{c_char, c_int};
 use std::collections::HashMap;
 use std::sync::Mutex;
 use taipan_abi::*;
@@ -69,6 +70,42 @@ pub struct Frozen {
     pub is_package: bool,
     /// The module it stands for.
     pub origname: Option<&'static str>,
+    /// The marshalled code, where an embedding program brings it.
+    given: Option<&'static [u8]>,
+}
+
+/// A frozen module of an embedding program (`struct _frozen`).
+#[repr(C)]
+pub struct _frozen {
+    name: *const c_char,
+    code: *const u8,
+    size: c_int,
+    is_package: c_int,
+}
+
+/// Frozen modules of an embedding program, which are looked for before all others: an array that a NULL name ends.
+#[unsafe(no_mangle)]
+pub static mut PyImport_FrozenModules: *const _frozen = core::ptr::null();
+// skipped _PyImport_FrozenBootstrap
+// skipped _PyImport_FrozenStdlib
+// skipped _PyImport_FrozenTest
+
+/// Looks in [`PyImport_FrozenModules`].
+fn find_given(name: &str) -> Option<Frozen> {
+    // SAFETY: the embedding program's promise: an array of C strings and code that stay.
+    unsafe {
+        let mut p = PyImport_FrozenModules;
+        while !p.is_null() && !(*p).name.is_null() {
+            let own = core::ffi::CStr::from_ptr((*p).name);
+            if own.to_bytes() == name.as_bytes() {
+                let name = own.to_str().unwrap_or_default();
+                let code = if (*p).code.is_null() { &[] } else { core::slice::from_raw_parts((*p).code, (*p).size.unsigned_abs() as usize) };
+                return Some(Frozen { name, path: "", is_package: (*p).is_package != 0, origname: Some(name), given: Some(code) });
+            }
+            p = p.add(1);
+        }
+        None
+    }
 }
 
 static DATA: Mutex<Option<HashMap<&'static str, &'static [u8]>>> = Mutex::new(None);
@@ -88,10 +125,16 @@ fn enabled() -> bool {
 
 /// Finds a frozen module by name.
 pub fn find(name: &str) -> Option<Frozen> {
+    // SAFETY: [GIL]
+    if unsafe { !PyImport_FrozenModules.is_null() }
+        && let Some(f) = find_given(name)
+    {
+        return Some(f);
+    }
     FROZEN
         .iter()
         .find(|e| e.name == name && (e.essential || enabled()))
-        .map(|e| Frozen { name: e.name, path: e.path, is_package: e.is_package, origname: e.origname })
+        .map(|e| Frozen { name: e.name, path: e.path, is_package: e.is_package, origname: e.origname, given: None })
 }
 
 /// Finds a frozen module by a str.
@@ -197,6 +240,9 @@ pub fn write_cache() -> PyResult<()> {
 
 /// The marshalled code of a frozen module.
 pub fn data(f: &Frozen) -> PyResult<&'static [u8]> {
+    if let Some(code) = f.given {
+        return Ok(code);
+    }
     {
         let mut all = DATA.lock().unwrap_or_else(|e| e.into_inner());
         if all.is_none() {

@@ -49,6 +49,7 @@ pub mod import;
 pub mod importdl;
 pub mod initconfig;
 pub mod internal_api;
+pub mod internal_tables;
 pub mod interpconfig;
 pub mod intrinsics;
 pub mod pymain;

@@ -261,7 +261,7 @@ macro_rules! id_converter {
     ($name:ident, $what:literal) => {
         /// Converter of `PyArg_Parse*` for user and group numbers.
         #[unsafe(no_mangle)]
-        pub unsafe extern "C" fn $name(arg: *mut PyObject, to: *mut c_void) -> c_int {
+        pub unsafe extern "C" fn $name(arg: *mut PyObject, to: *mut core::ffi::c_void) -> c_int {
             // SAFETY: [ARGS] `to` takes a uid_t or gid_t.
             unsafe {
                 match id_from_object(arg, $what) {

@@ -187,30 +187,30 @@ pub fn fatal(msg: &str) -> ! {
 }
 
 /// `Py_EnterRecursiveCall` guard: counts one level of native recursion for as long as it lives.
-pub struct RecursionGuard(());
+pub struct RecursionGuard(*mut PyThreadState);
 
 impl RecursionGuard {
     /// Enters a level; `context` continues the message "maximum recursion depth exceeded" (for example `c" while calling"`).
     /// Raises RecursionError when the native stack would get too deep.
     #[inline]
     pub fn enter(context: &'static core::ffi::CStr) -> PyResult<Self> {
+        let ts = current_tstate();
         // SAFETY: [GIL] the thread state is attached.
         unsafe {
-            let ts = current_tstate();
             (*ts).c_recursion_remaining -= 1;
             if (*ts).c_recursion_remaining < 0 && _Py_CheckRecursiveCall(ts, context.as_ptr()) != 0 {
                 (*ts).c_recursion_remaining += 1;
                 return Err(Raised::assume());
             }
         }
-        Ok(RecursionGuard(()))
+        Ok(RecursionGuard(ts))
     }
 }
 impl Drop for RecursionGuard {
     #[inline]
     fn drop(&mut self) {
         // SAFETY: [GIL]
-        unsafe { (*current_tstate()).c_recursion_remaining += 1 }
+        unsafe { (*self.0).c_recursion_remaining += 1 }
     }
 }
 unsafe extern "C" {

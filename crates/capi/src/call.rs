@@ -41,8 +41,14 @@ unsafe fn call_with(callable: *mut PyObject, format: *const c_char, va: *mut VaL
             return Err(Raised::assume());
         }
         let args = build_arguments(format, va)?;
-        let raw: Vec<*mut PyObject> = args.iter().map(|a| a.as_ptr()).collect();
-        Owned::from_owned_or_err(PyObject_Vectorcall(callable, raw.as_ptr(), raw.len(), null_mut()))
+        let mut stack = args.as_slice();
+        // One tuple stands for its items.
+        if let &[only] = stack
+            && PyTuple_Check(only) != 0
+        {
+            stack = crate::getargs::tuple_items(only);
+        }
+        Owned::from_owned_or_err(PyObject_Vectorcall(callable, stack.as_ptr(), stack.len(), null_mut()))
     }
 }
 
@@ -126,24 +132,57 @@ unsafe extern "C" fn call_method_id(op: *mut PyObject, name: *mut Identifier, fo
     }
 }
 
-unsafe fn objects(va: *mut VaListTag) -> Vec<*mut PyObject> {
-    let mut all = Vec::new();
-    // SAFETY: [ARGS] the list ends with NULL.
-    unsafe {
-        loop {
-            let op = (*va).next_ptr::<PyObject>();
-            if op.is_null() {
-                return all;
+/// Lent objects up to a NULL, behind a first one.
+struct Lent {
+    few: [*mut PyObject; Lent::FEW],
+    len: usize,
+    /// All of them, once they are more.
+    many: Vec<*mut PyObject>,
+}
+
+impl Lent {
+    const FEW: usize = 8;
+
+    #[inline(always)]
+    unsafe fn read(first: *mut PyObject, va: *mut VaListTag) -> Self {
+        let mut all = Lent { few: [null_mut(); Self::FEW], len: 1, many: Vec::new() };
+        all.few[0] = first;
+        // SAFETY: [ARGS] the list ends with NULL.
+        unsafe {
+            loop {
+                let op = (*va).next_ptr::<PyObject>();
+                if op.is_null() {
+                    return all;
+                }
+                if all.len < Self::FEW {
+                    all.few[all.len] = op;
+                    all.len += 1;
+                } else {
+                    if all.many.is_empty() {
+                        all.many.extend_from_slice(&all.few);
+                    }
+                    all.many.push(op);
+                }
             }
-            all.push(op);
         }
+    }
+    #[inline(always)]
+    fn as_slice(&self) -> &[*mut PyObject] {
+        if self.many.is_empty() { &self.few[..self.len] } else { &self.many }
     }
 }
 
 unsafe extern "C" fn call_function_obj_args(callable: *mut PyObject, va: *mut VaListTag) -> *mut PyObject {
-    // SAFETY: [ARGS]
+    // SAFETY: [ARGS] the first slot is the call's to write to.
     unsafe {
-        let args = objects(va);
+        if callable.is_null() {
+            if !err_occurred() {
+                let _ = raise!(PyExc_SystemError, "null argument to internal routine");
+            }
+            return null_mut();
+        }
+        let lent = Lent::read(null_mut(), va);
+        let args = &lent.as_slice()[1..];
         PyObject_Vectorcall(callable, args.as_ptr(), args.len(), null_mut())
     }
 }
@@ -151,8 +190,14 @@ unsafe extern "C" fn call_function_obj_args(callable: *mut PyObject, va: *mut Va
 unsafe extern "C" fn call_method_obj_args(op: *mut PyObject, name: *mut PyObject, va: *mut VaListTag) -> *mut PyObject {
     // SAFETY: [ARGS]
     unsafe {
-        let mut args = objects(va);
-        args.insert(0, op);
+        if op.is_null() || name.is_null() {
+            if !err_occurred() {
+                let _ = raise!(PyExc_SystemError, "null argument to internal routine");
+            }
+            return null_mut();
+        }
+        let lent = Lent::read(op, va);
+        let args = lent.as_slice();
         PyObject_VectorcallMethod(name, args.as_ptr(), args.len(), null_mut())
     }
 }

@@ -7,6 +7,8 @@ use core::ffi::{CStr, c_char, c_int, c_long, c_uint, c_void};
 use core::ptr::null_mut;
 use taipan_abi::va_list::VaListTag;
 use taipan_abi::*;
+use taipan_objects::longobject::{compact_value, is_compact};
+use taipan_objects::unicodeobject::layout::is_compact_ascii;
 
 variadic! {
     /// Parses a tuple of positional arguments.
@@ -670,7 +672,142 @@ fn wrong_count(format: &[u8], min: usize, max: usize, n: usize) {
     let _ = raise!(PyExc_TypeError, "{} takes {} {} argument{} ({} given)", function(format), how, want, plural(want), n);
 }
 
+/// The common units, for arguments that need no conversion that could run Python code or acquire anything. The place
+/// in the format after the unit; NULL if the unit or the argument is not such a one, and nothing has happened then.
+#[inline(always)]
+unsafe fn simple_unit(format: *const u8, arg: *mut PyObject, va: &mut VaListTag) -> *const u8 {
+    const NO: *const u8 = core::ptr::null();
+    // SAFETY: [ARGS] the format describes the C arguments.
+    unsafe {
+        let next = format.add(1);
+        match *format {
+            b'O' => match *next {
+                b'!' => {
+                    let tp = va.next_ptr::<PyTypeObject>();
+                    let p = va.next_ptr::<*mut PyObject>();
+                    if !is_instance_of(arg, tp) {
+                        return NO;
+                    }
+                    *p = arg;
+                    next.add(1)
+                }
+                b'&' => NO,
+                _ => {
+                    *va.next_ptr::<*mut PyObject>() = arg;
+                    next
+                }
+            },
+            c @ (b'i' | b'n' | b'l' | b'L' | b'I' | b'k' | b'K') => {
+                if PyLong_Check(arg) == 0 || !is_compact(arg.cast()) {
+                    return NO;
+                }
+                let v = compact_value(arg.cast()) as i64;
+                let p = va.next_u64() as usize as *mut i64;
+                match c {
+                    b'i' => match i32::try_from(v) {
+                        Ok(v) => p.cast::<i32>().write(v),
+                        Err(_) => return NO,
+                    },
+                    b'I' => p.cast::<u32>().write(v as u32),
+                    _ => p.write(v),
+                }
+                next
+            }
+            b'd' => {
+                if (*arg).ob_type != &raw mut PyFloat_Type {
+                    return NO;
+                }
+                *va.next_ptr::<f64>() = (*arg.cast::<PyFloatObject>()).ob_fval;
+                next
+            }
+            b'p' => {
+                let p = va.next_ptr::<c_int>();
+                if arg != Py_True() && arg != Py_False() {
+                    return NO;
+                }
+                *p = (arg == Py_True()) as c_int;
+                next
+            }
+            b'U' => {
+                let p = va.next_ptr::<*mut PyObject>();
+                if PyUnicode_Check(arg) == 0 {
+                    return NO;
+                }
+                *p = arg;
+                next
+            }
+            c @ (b's' | b'y' | b'z') => {
+                let after = *next;
+                let p = va.next_ptr::<*const c_char>();
+                let (text, n) = if c == b'y' {
+                    if PyBytes_Check(arg) == 0 {
+                        return NO;
+                    }
+                    (PyBytes_AS_STRING(arg), (*arg.cast::<PyVarObject>()).ob_size)
+                } else {
+                    // Only ASCII text is its own UTF-8.
+                    if PyUnicode_Check(arg) == 0 || !is_compact_ascii(arg) {
+                        return NO;
+                    }
+                    (arg.cast::<PyASCIIObject>().add(1).cast::<c_char>().cast_const(), (*arg.cast::<PyASCIIObject>()).length)
+                };
+                match after {
+                    b'*' => NO,
+                    b'#' => {
+                        *p = text;
+                        *va.next_ptr::<Py_ssize_t>() = n;
+                        next.add(1)
+                    }
+                    _ => {
+                        if libc::strlen(text) != n as usize {
+                            return NO;
+                        }
+                        *p = text;
+                        next
+                    }
+                }
+            }
+            _ => NO,
+        }
+    }
+}
+
+/// Parses what [`simple_unit`] can; `false` leaves the whole work to [`parse_positional`].
+#[inline(always)]
+unsafe fn parse_simple(args: &[*mut PyObject], format: *const c_char, mut va: VaListTag) -> bool {
+    // SAFETY: [ARGS]
+    unsafe {
+        let mut at = format.cast::<u8>();
+        let mut optional = false;
+        for &arg in args {
+            if *at == b'|' {
+                optional = true;
+                at = at.add(1);
+            }
+            at = simple_unit(at, arg, &mut va);
+            if at.is_null() {
+                return false;
+            }
+        }
+        match *at {
+            0 | b':' | b';' | b'|' => true,
+            c => optional && c.is_ascii_alphabetic(),
+        }
+    }
+}
+
 unsafe fn parse_positional(args: &[*mut PyObject], format: *const c_char, va: &mut VaListTag) -> c_int {
+    // SAFETY: [ARGS]
+    unsafe {
+        if parse_simple(args, format, *va) {
+            return 1;
+        }
+        parse_all_positional(args, format, va)
+    }
+}
+
+#[inline(never)]
+unsafe fn parse_all_positional(args: &[*mut PyObject], format: *const c_char, va: &mut VaListTag) -> c_int {
     // SAFETY: [ARGS]
     unsafe {
         let bytes = CStr::from_ptr(format).to_bytes();
@@ -698,7 +835,7 @@ unsafe fn parse_positional(args: &[*mut PyObject], format: *const c_char, va: &m
     }
 }
 
-unsafe fn tuple_items<'a>(args: *mut PyObject) -> &'a [*mut PyObject] {
+pub(crate) unsafe fn tuple_items<'a>(args: *mut PyObject) -> &'a [*mut PyObject] {
     // SAFETY: [TYPE] args is a tuple, which outlives the call.
     unsafe {
         let n = PyTuple_GET_SIZE(args) as usize;
@@ -867,6 +1004,93 @@ pub(crate) unsafe fn unexpected_keyword(fname: Option<&str>, key: *mut PyObject,
     }
 }
 
+/// [`parse_simple`] for keyword arguments: positional ones and those in a dict of few items, whose keys are compared one
+/// by one, which makes no str of each name. `false` leaves the whole work to [`parse_keywords`].
+#[inline(always)]
+unsafe fn parse_simple_keywords(
+    args: &[*mut PyObject],
+    kwargs: *mut PyObject,
+    format: *const c_char,
+    kwlist: *const *const c_char,
+    mut va: VaListTag,
+) -> bool {
+    const FEW: usize = 8;
+    // SAFETY: [ARGS]
+    unsafe {
+        let mut given: [(*const c_char, usize, *mut PyObject); FEW] = [(core::ptr::null(), 0, null_mut()); FEW];
+        let mut left = 0;
+        if !kwargs.is_null() && (*kwargs.cast::<PyDictObject>()).ma_used != 0 {
+            let (mut pos, mut key, mut value) = (0, null_mut(), null_mut());
+            while PyDict_Next(kwargs, &mut pos, &mut key, &mut value) != 0 {
+                if left == FEW || PyUnicode_Check(key) == 0 || !is_compact_ascii(key) {
+                    return false;
+                }
+                let length = (*key.cast::<PyASCIIObject>()).length as usize;
+                given[left] = (key.cast::<PyASCIIObject>().add(1).cast::<c_char>().cast_const(), length, value);
+                left += 1;
+            }
+        }
+        let (n, mut i) = (args.len(), 0);
+        let mut at = format.cast::<u8>();
+        let mut optional = false;
+        loop {
+            let name = *kwlist.add(i);
+            if name.is_null() {
+                // All names are read: all arguments must be, and the format too.
+                return left == 0 && i >= n && matches!(*at, 0 | b':' | b';');
+            }
+            if *at == b'|' {
+                optional = true;
+                at = at.add(1);
+            }
+            if *at == b'$' {
+                if i < n {
+                    return false;
+                }
+                at = at.add(1);
+            }
+            let value = if i < n {
+                *args.get_unchecked(i)
+            } else {
+                if left == 0 {
+                    return optional;
+                }
+                let size = libc::strlen(name);
+                let equal = |g: &(*const c_char, usize, *mut PyObject)| {
+                    g.1 == size && !g.2.is_null() && core::slice::from_raw_parts(g.0, size) == core::slice::from_raw_parts(name, size)
+                };
+                match given.iter_mut().find(|g| equal(g)) {
+                    Some(found) if size != 0 => {
+                        left -= 1;
+                        core::mem::replace(&mut found.2, null_mut())
+                    }
+                    _ => null_mut(),
+                }
+            };
+            if !value.is_null() {
+                at = simple_unit(at, value, &mut va);
+                if at.is_null() {
+                    return false;
+                }
+            } else {
+                if !optional {
+                    return false;
+                }
+                // Units that take one C argument; the others are left to the whole work.
+                match *at {
+                    b'O' | b's' | b'y' | b'z' if matches!(*at.add(1), b'#' | b'!' | b'&' | b'*') => return false,
+                    b'O' | b'i' | b'n' | b'l' | b'L' | b'I' | b'k' | b'K' | b'd' | b'p' | b'U' | b's' | b'y' | b'z' => {
+                        va.next_u64();
+                        at = at.add(1);
+                    }
+                    _ => return false,
+                }
+            }
+            i += 1;
+        }
+    }
+}
+
 /// Parses positional and keyword arguments by a format and a list of names.
 pub(crate) unsafe fn parse_keywords<K: Keywords>(
     args: &[*mut PyObject],
@@ -1030,6 +1254,9 @@ pub unsafe extern "C" fn PyArg_VaParseTupleAndKeywords(
         if args.is_null() || PyTuple_Check(args) == 0 || (!kwargs.is_null() && PyDict_Check(kwargs) == 0) || format.is_null() || kwlist.is_null() {
             PyErr_BadInternalCall();
             return 0;
+        }
+        if parse_simple_keywords(tuple_items(args), kwargs, format, kwlist, *va) {
+            return 1;
         }
         let mut va = *va;
         parse_keywords(tuple_items(args), &KwDict(kwargs), format, kwlist, &mut va)

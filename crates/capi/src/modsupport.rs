@@ -1,6 +1,6 @@
 //! Py_BuildValue, and what modules add to themselves (`PyModule_Add*`).
 
-use core::ffi::{CStr, c_char, c_long};
+use core::ffi::{c_char, c_long};
 use taipan_abi::va_list::VaListTag;
 use taipan_abi::*;
 
@@ -11,88 +11,146 @@ variadic! {
     _Py_BuildValue_SizeT(1, "rsi") => Py_VaBuildValue;
 }
 
+/// Objects that were built, few of them as a rule.
+pub(crate) struct Items {
+    few: [*mut PyObject; Items::FEW],
+    len: usize,
+    /// All of them, once they are more.
+    many: Vec<*mut PyObject>,
+}
+
+impl Items {
+    const FEW: usize = 6;
+
+    #[inline(always)]
+    pub(crate) fn new() -> Self {
+        Items { few: [core::ptr::null_mut(); Self::FEW], len: 0, many: Vec::new() }
+    }
+    /// Takes an owned reference in.
+    #[inline(always)]
+    pub(crate) fn push(&mut self, op: *mut PyObject) {
+        match self.few.get_mut(self.len) {
+            Some(slot) => {
+                *slot = op;
+                self.len += 1;
+            }
+            None => self.push_more(op),
+        }
+    }
+    #[cold]
+    fn push_more(&mut self, op: *mut PyObject) {
+        if self.many.is_empty() {
+            self.many.extend_from_slice(&self.few);
+        }
+        self.many.push(op);
+    }
+    #[inline(always)]
+    pub(crate) fn as_slice(&self) -> &[*mut PyObject] {
+        if self.many.is_empty() { &self.few[..self.len] } else { &self.many }
+    }
+    /// Forgets the references: who calls has given them away.
+    #[inline(always)]
+    fn forget(&mut self) {
+        self.len = 0;
+        self.many.clear();
+    }
+}
+
+impl Drop for Items {
+    #[inline(always)]
+    fn drop(&mut self) {
+        for &op in self.as_slice() {
+            // SAFETY: [OWN]
+            unsafe { Py_DECREF(op) };
+        }
+    }
+}
+
 /// Reads a format of `Py_BuildValue`.
 struct Builder<'v> {
-    format: &'v [u8],
-    at: usize,
+    /// Where the reading is in a text that NUL ends.
+    at: *const u8,
     va: &'v mut VaListTag,
 }
 
 type Converter = unsafe extern "C" fn(*mut core::ffi::c_void) -> *mut PyObject;
 
 impl Builder<'_> {
-    fn skip(&mut self) {
-        while let Some(b' ' | b'\t' | b',' | b':') = self.format.get(self.at) {
-            self.at += 1;
+    #[inline(always)]
+    unsafe fn peek(&mut self) -> u8 {
+        // SAFETY: [ARGS] the text ends with NUL, which is not passed.
+        unsafe {
+            while matches!(*self.at, b' ' | b'\t' | b',' | b':') {
+                self.at = self.at.add(1);
+            }
+            *self.at
         }
     }
-    fn peek(&mut self) -> u8 {
-        self.skip();
-        self.format.get(self.at).copied().unwrap_or(0)
+    /// Steps over the next character if it is this one.
+    #[inline(always)]
+    unsafe fn eat(&mut self, c: u8) -> bool {
+        // SAFETY: [ARGS] as for `peek`; `c` is not NUL.
+        unsafe {
+            let yes = *self.at == c;
+            self.at = self.at.add(yes as usize);
+            yes
+        }
     }
     /// Items up to `end` (0 for the format's end), which is consumed. After an error, the remaining arguments are still
     /// read so that stolen references (unit N) are released.
-    unsafe fn items(&mut self, end: u8) -> PyResult<Vec<Owned>> {
-        let mut all = Vec::new();
-        let mut failed = None;
-        loop {
-            let c = self.peek();
-            if c == end {
-                self.at += 1;
-                break;
-            }
-            if c == 0 {
-                bail!(PyExc_SystemError, "unmatched paren in format");
-            }
-            // SAFETY: [ARGS] the format describes the arguments.
-            match unsafe { self.item() } {
-                Ok(op) => all.push(op),
-                Err(e) => {
-                    if failed.is_none() {
-                        // SAFETY: [EXC] kept aside while the rest is read.
-                        failed = Some(unsafe { PyErr_GetRaisedException() });
-                        let _ = e;
-                    } else {
-                        e.clear();
-                    }
+    unsafe fn items(&mut self, end: u8) -> PyResult<Items> {
+        let mut all = Items::new();
+        // SAFETY: [ARGS] the format describes the arguments; [EXC] an exception is kept aside while the rest is read.
+        unsafe {
+            let mut failed = core::ptr::null_mut();
+            loop {
+                let c = self.peek();
+                if c == end {
+                    self.at = self.at.add((c != 0) as usize);
+                    break;
+                }
+                if c == 0 {
+                    Py_XDECREF(failed);
+                    bail!(PyExc_SystemError, "unmatched paren in format");
+                }
+                match self.item() {
+                    Ok(op) => all.push(op.into_raw()),
+                    Err(_) if failed.is_null() => failed = PyErr_GetRaisedException(),
+                    Err(e) => e.clear(),
                 }
             }
-        }
-        match failed {
-            None => Ok(all),
-            // SAFETY: [OWN] the exception put aside.
-            Some(exc) => unsafe {
-                PyErr_SetRaisedException(exc);
-                Err(Raised::assume())
-            },
+            if failed.is_null() {
+                return Ok(all);
+            }
+            PyErr_SetRaisedException(failed);
+            Err(Raised::assume())
         }
     }
     unsafe fn item(&mut self) -> PyResult<Owned> {
         // SAFETY: [ARGS] the format describes the arguments.
         unsafe {
             let c = self.peek();
-            self.at += 1;
+            self.at = self.at.add((c != 0) as usize);
             let op = match c {
-                b'(' => {
-                    let items = self.items(b')')?;
-                    tuple(items)?.into_raw()
-                }
+                b'(' => tuple(self.items(b')')?)?.into_raw(),
                 b'[' => {
-                    let items = self.items(b']')?;
-                    let list = Owned::from_owned_or_err(PyList_New(items.len() as Py_ssize_t))?;
-                    for (i, item) in items.into_iter().enumerate() {
-                        PyList_SET_ITEM(list.as_ptr(), i as Py_ssize_t, item.into_raw());
+                    let mut items = self.items(b']')?;
+                    let list = Owned::from_owned_or_err(PyList_New(items.as_slice().len() as Py_ssize_t))?;
+                    for (i, &item) in items.as_slice().iter().enumerate() {
+                        PyList_SET_ITEM(list.as_ptr(), i as Py_ssize_t, item);
                     }
+                    items.forget();
                     list.into_raw()
                 }
                 b'{' => {
                     let items = self.items(b'}')?;
-                    if items.len() % 2 != 0 {
+                    let (pairs, rest) = items.as_slice().as_chunks::<2>();
+                    if !rest.is_empty() {
                         bail!(PyExc_SystemError, "Bad dict format");
                     }
                     let dict = Owned::from_owned_or_err(PyDict_New())?;
-                    for pair in items.chunks(2) {
-                        check_status(PyDict_SetItem(dict.as_ptr(), pair[0].as_ptr(), pair[1].as_ptr()))?;
+                    for &[key, value] in pairs {
+                        check_status(PyDict_SetItem(dict.as_ptr(), key, value))?;
                     }
                     dict.into_raw()
                 }
@@ -114,12 +172,7 @@ impl Builder<'_> {
                 b'C' => PyUnicode_FromOrdinal(self.va.next_int()),
                 b's' | b'z' | b'U' | b'y' => {
                     let text = self.va.next_ptr::<c_char>();
-                    let n = if self.format.get(self.at) == Some(&b'#') {
-                        self.at += 1;
-                        Some(self.va.next_long())
-                    } else {
-                        None
-                    };
+                    let n = if self.eat(b'#') { Some(self.va.next_long()) } else { None };
                     if text.is_null() {
                         Py_None()
                     } else {
@@ -133,17 +186,11 @@ impl Builder<'_> {
                 }
                 b'u' => {
                     let text = self.va.next_ptr::<libc::wchar_t>();
-                    let n = if self.format.get(self.at) == Some(&b'#') {
-                        self.at += 1;
-                        self.va.next_long()
-                    } else {
-                        -1
-                    };
+                    let n = if self.eat(b'#') { self.va.next_long() } else { -1 };
                     if text.is_null() { Py_None() } else { PyUnicode_FromWideChar(text, n as Py_ssize_t) }
                 }
                 b'N' | b'S' | b'O' => {
-                    if self.format.get(self.at) == Some(&b'&') {
-                        self.at += 1;
+                    if self.eat(b'&') {
                         let f: *mut core::ffi::c_void = self.va.next_ptr();
                         let arg = self.va.next_ptr();
                         let f: Converter = core::mem::transmute::<*mut core::ffi::c_void, Converter>(f);
@@ -167,30 +214,23 @@ impl Builder<'_> {
     }
 }
 
-unsafe fn tuple(items: Vec<Owned>) -> PyResult<Owned> {
-    // SAFETY: [OWN] the items are given away.
+unsafe fn tuple(mut items: Items) -> PyResult<Owned> {
+    // SAFETY: [OWN] the items are given away, even if there is no memory.
     unsafe {
-        let raw: Vec<*mut PyObject> = items.into_iter().map(Owned::into_raw).collect();
-        Owned::from_owned_or_err(_PyTuple_FromArraySteal(raw.as_ptr(), raw.len() as Py_ssize_t))
+        let made = _PyTuple_FromArraySteal(items.as_slice().as_ptr(), items.as_slice().len() as Py_ssize_t);
+        items.forget();
+        Owned::from_owned_or_err(made)
     }
 }
 
-/// The arguments that a call's format describes: one tuple stands for its items.
-pub(crate) unsafe fn build_arguments(format: *const c_char, va: *mut VaListTag) -> PyResult<Vec<Owned>> {
+/// The arguments that a call's format describes.
+pub(crate) unsafe fn build_arguments(format: *const c_char, va: *mut VaListTag) -> PyResult<Items> {
     // SAFETY: [ARGS]
     unsafe {
-        if format.is_null() || *format == 0 {
-            return Ok(Vec::new());
+        if format.is_null() {
+            return Ok(Items::new());
         }
-        let mut b = Builder { format: CStr::from_ptr(format).to_bytes(), at: 0, va: &mut *va };
-        let items = b.items(0)?;
-        if let [only] = &items[..]
-            && PyTuple_Check(only.as_ptr()) != 0
-        {
-            let n = PyTuple_GET_SIZE(only.as_ptr());
-            return Ok((0..n).map(|i| Owned::from_borrowed(PyTuple_GET_ITEM(only.as_ptr(), i))).collect());
-        }
-        Ok(items)
+        Builder { at: format.cast(), va: &mut *va }.items(0)
     }
 }
 
@@ -200,16 +240,15 @@ pub unsafe extern "C" fn Py_VaBuildValue(format: *const c_char, va: *mut VaListT
     // SAFETY: [ARGS] the caller's list is left as it was, as in C.
     unsafe {
         let mut va = *va;
-        let mut b = Builder { format: CStr::from_ptr(format).to_bytes(), at: 0, va: &mut va };
-        let mut build = || -> PyResult<Owned> {
-            let mut items = b.items(0)?;
-            match items.len() {
-                0 => Ok(Owned::from_borrowed(Py_None())),
-                1 => Ok(items.remove(0)),
-                _ => tuple(items),
+        let Ok(mut items) = Builder { at: format.cast(), va: &mut va }.items(0) else { return core::ptr::null_mut() };
+        match items.as_slice() {
+            [] => Py_None(),
+            &[only] => {
+                items.forget();
+                only
             }
-        };
-        build().into_c()
+            _ => tuple(items).into_c(),
+        }
     }
 }
 

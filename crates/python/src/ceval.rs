@@ -369,6 +369,17 @@ pub unsafe extern "C" fn _PyFunction_Vectorcall(
         let function: *mut PyFunctionObject = func.cast();
         let code: *mut PyCodeObject = (*function).func_code.cast();
         let tstate = current_tstate();
+        // The usual call has an argument for each parameter and nothing else.
+        let plain = (*code).co_flags & (CO_OPTIMIZED | CO_VARARGS | CO_VARKEYWORDS) == CO_OPTIMIZED && (*code).co_kwonlyargcount == 0;
+        if plain && kwnames.is_null() && nargs == (*code).co_argcount as usize && has_stack_space(tstate, code) {
+            Py_INCREF(func);
+            let locals: *mut StackRef = (*tstate).datastack_top.cast();
+            for i in 0..nargs {
+                *locals.add(i) = StackRef::from_new(*stack.add(i));
+            }
+            let frame = frame_push_exact_copy(tstate, null_mut(), function, locals, nargs);
+            return eval_frame(tstate, frame, false);
+        }
         let locals = if (*code).co_flags & CO_OPTIMIZED != 0 { null_mut() } else { (*function).func_globals };
         _PyEval_Vector(tstate, function, locals, stack, nargs, kwnames)
     }

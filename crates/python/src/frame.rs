@@ -256,6 +256,7 @@ pub unsafe fn frame_push_exact(
 ///
 /// # Safety
 /// [FRAME] [STACK] as said.
+#[inline]
 pub unsafe fn frame_push_exact_copy(
     tstate: *mut PyThreadState,
     caller: Frame,

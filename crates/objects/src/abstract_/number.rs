@@ -484,6 +484,9 @@ pub unsafe extern "C" fn PyNumber_Index(item: *mut PyObject) -> *mut PyObject {
 pub unsafe extern "C" fn PyNumber_AsSsize_t(item: *mut PyObject, err: *mut PyObject) -> Py_ssize_t {
     // SAFETY: [ARGS]
     unsafe {
+        if !item.is_null() && PyLong_Check(item) != 0 && crate::longobject::is_compact(item.cast()) {
+            return crate::longobject::compact_value(item.cast());
+        }
         let Ok(value) = index(item) else { return -1 };
         let result = PyLong_AsSsize_t(value.as_ptr());
         if result != -1 || !err_occurred() || PyErr_ExceptionMatches(PyExc_OverflowError) == 0 {

@@ -20,7 +20,7 @@ unsafe fn check_dict(op: *mut PyObject) -> PyResult<*mut PyDictObject> {
 
 unsafe fn key_from(key: *const c_char) -> PyResult<Owned> {
     // SAFETY: [ARGS] NUL-terminated.
-    unsafe { Owned::from_owned_or_err(PyUnicode_FromString(key)) }
+    unsafe { Owned::from_owned_or_err(crate::unicodeobject::intern::name_from_utf8(key)) }
 }
 
 /// Stores a look-up's result in `*result`: 1 found, 0 absent, -1 raised.

@@ -2,6 +2,7 @@
 
 use super::{err_format, fn_addr, own, raised};
 use crate::typeobject::lookup::type_lookup;
+use crate::unicodeobject::intern::name_from_utf8;
 use core::ffi::{c_char, c_int, c_void};
 use core::ptr::null_mut;
 use taipan_abi::*;
@@ -391,7 +392,7 @@ pub unsafe extern "C" fn PyObject_GetOptionalAttrString(op: *mut PyObject, name:
             }
             return if suppressed(true) { 0 } else { -1 };
         }
-        match own(PyUnicode_FromString(name)) {
+        match own(name_from_utf8(name)) {
             Ok(name) => PyObject_GetOptionalAttr(op, name.as_ptr(), result),
             Err(_) => -1,
         }
@@ -406,7 +407,7 @@ pub unsafe extern "C" fn PyObject_GetAttrString(op: *mut PyObject, name: *const 
         if let Some(f) = (*(*op).ob_type).tp_getattr {
             return f(op, name.cast_mut());
         }
-        match own(PyUnicode_FromString(name)) {
+        match own(name_from_utf8(name)) {
             Ok(name) => PyObject_GetAttr(op, name.as_ptr()),
             Err(_) => null_mut(),
         }

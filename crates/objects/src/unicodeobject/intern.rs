@@ -136,6 +136,35 @@ unsafe fn make_immortal(op: *mut PyObject) {
     }
 }
 
+/// A str of NUL-terminated UTF-8, to look something up by: the interned one of that content, if there is one, which
+/// saves making a str, and whose identity caches know. A new reference, NULL with an exception.
+///
+/// # Safety
+/// [ARGS]
+pub unsafe fn name_from_utf8(u: *const c_char) -> *mut PyObject {
+    // SAFETY: [ARGS] [GIL] entries of the table are live strings.
+    unsafe {
+        let text = core::ffi::CStr::from_ptr(u).to_bytes();
+        let table = &*(&raw const TABLE);
+        if (2..=64).contains(&text.len()) && text.is_ascii() && !table.slots.is_empty() {
+            let hash = crate::pyhash::hash_bytes(text.as_ptr(), text.len());
+            let mask = table.slots.len() - 1;
+            let mut i = hash as usize & mask;
+            loop {
+                let (h, p) = table.slots[i];
+                if p.is_null() {
+                    break;
+                }
+                if h == hash && matches!(text_of(p), Text::U1(t) if t == text) {
+                    return Py_NewRef(p);
+                }
+                i = (i + 1) & mask;
+            }
+        }
+        PyUnicode_FromString(u)
+    }
+}
+
 /// Takes a dying string out of the table.
 ///
 /// # Safety

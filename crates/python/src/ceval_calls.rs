@@ -419,7 +419,17 @@ pub unsafe fn vectorcall(callable: *mut PyObject, args: *mut StackRef, nargs: us
     unsafe {
         let kwcount = if kwnames.is_null() { 0 } else { ob_size(kwnames) as usize };
         let argv = as_c_array(args, nargs);
-        PyObject_Vectorcall(callable, argv, (nargs - kwcount) | PY_VECTORCALL_ARGUMENTS_OFFSET, kwnames)
+        let nargsf = (nargs - kwcount) | PY_VECTORCALL_ARGUMENTS_OFFSET;
+        let Some(call) = taipan_objects::call::vectorcall_function(callable) else {
+            return PyObject_Vectorcall(callable, argv, nargsf, kwnames);
+        };
+        let result = call(callable, argv, nargsf, kwnames);
+        let tstate = current_tstate();
+        if result.is_null() == (*tstate).current_exception.is_null() {
+            // An extension's fault.
+            return _Py_CheckFunctionResult(tstate, callable, result, core::ptr::null());
+        }
+        result
     }
 }
 

@@ -897,7 +897,7 @@ unsafe extern "C" fn defdict_or(left: *mut PyObject, right: *mut PyObject) -> *m
 }
 methods! {
     static DEFDICT_METHODS = [
-        "__missing__($self, key, /)" => defdict_missing, "Called for a key that is not there: makes, stores and returns its default.";
+        "__missing__($self, object, /)" => defdict_missing, "Called for a key that is not there: makes, stores and returns its default.";
         "copy($self, /)" => defdict_copy, "A shallow copy.";
         "__copy__($self, /)" => defdict_copy, "A shallow copy.";
         "__reduce__($self, /)" => defdict_reduce, "Help pickle.";

@@ -67,12 +67,6 @@ fn is_(_: (), a: Ob<'_>, b: Ob<'_>) -> PyResult<bool> {
 fn is_not(_: (), a: Ob<'_>, b: Ob<'_>) -> PyResult<bool> {
     Ok(!a.is(b.ob()))
 }
-fn is_none(_: (), a: Ob<'_>) -> PyResult<bool> {
-    Ok(a.is_none())
-}
-fn is_not_none(_: (), a: Ob<'_>) -> PyResult<bool> {
-    Ok(!a.is_none())
-}
 fn contains(_: (), a: Ob<'_>, b: Ob<'_>) -> PyResult<bool> {
     // SAFETY: [ARGS]
     let r = unsafe { PySequence_Contains(a.ob(), b.ob()) };
@@ -160,8 +154,6 @@ methods! {
         "countOf($module, a, b, /)" => count_of, "How many items of a equal b.";
         "is_($module, a, b, /)" => is_, "Same as a is b.";
         "is_not($module, a, b, /)" => is_not, "Same as a is not b.";
-        "is_none($module, a, /)" => is_none, "Same as a is None.";
-        "is_not_none($module, a, /)" => is_not_none, "Same as a is not None.";
         "add($module, a, b, /)" => add, "Same as a + b.";
         "sub($module, a, b, /)" => sub, "Same as a - b.";
         "mul($module, a, b, /)" => mul, "Same as a * b.";

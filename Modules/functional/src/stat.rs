@@ -66,19 +66,19 @@ fn filemode(_: (), mode: Borrowed<'_>) -> PyResult<String> {
 
 methods! {
     static METHODS = [
-        "S_ISDIR($module, mode, /)" => S_ISDIR, "Whether the mode is a directory's.";
-        "S_ISCHR($module, mode, /)" => S_ISCHR, "Whether the mode is a character device's.";
-        "S_ISBLK($module, mode, /)" => S_ISBLK, "Whether the mode is a block device's.";
-        "S_ISREG($module, mode, /)" => S_ISREG, "Whether the mode is a regular file's.";
-        "S_ISFIFO($module, mode, /)" => S_ISFIFO, "Whether the mode is a FIFO's.";
-        "S_ISLNK($module, mode, /)" => S_ISLNK, "Whether the mode is a symbolic link's.";
-        "S_ISSOCK($module, mode, /)" => S_ISSOCK, "Whether the mode is a socket's.";
-        "S_ISDOOR($module, mode, /)" => never, "Whether the mode is a door's (never here).";
-        "S_ISPORT($module, mode, /)" => never, "Whether the mode is an event port's (never here).";
-        "S_ISWHT($module, mode, /)" => never, "Whether the mode is a whiteout's (never here).";
-        "S_IMODE($module, mode, /)" => S_IMODE, "The permission bits.";
-        "S_IFMT($module, mode, /)" => S_IFMT, "The bits of the file's type.";
-        "filemode($module, mode, /)" => filemode, "The mode as text, like -rwxrwxrwx.";
+        "S_ISDIR($module, object, /)" => S_ISDIR, "Whether the mode is a directory's.";
+        "S_ISCHR($module, object, /)" => S_ISCHR, "Whether the mode is a character device's.";
+        "S_ISBLK($module, object, /)" => S_ISBLK, "Whether the mode is a block device's.";
+        "S_ISREG($module, object, /)" => S_ISREG, "Whether the mode is a regular file's.";
+        "S_ISFIFO($module, object, /)" => S_ISFIFO, "Whether the mode is a FIFO's.";
+        "S_ISLNK($module, object, /)" => S_ISLNK, "Whether the mode is a symbolic link's.";
+        "S_ISSOCK($module, object, /)" => S_ISSOCK, "Whether the mode is a socket's.";
+        "S_ISDOOR($module, object, /)" => never, "Whether the mode is a door's (never here).";
+        "S_ISPORT($module, object, /)" => never, "Whether the mode is an event port's (never here).";
+        "S_ISWHT($module, object, /)" => never, "Whether the mode is a whiteout's (never here).";
+        "S_IMODE($module, object, /)" => S_IMODE, "The permission bits.";
+        "S_IFMT($module, object, /)" => S_IFMT, "The bits of the file's type.";
+        "filemode($module, object, /)" => filemode, "The mode as text, like -rwxrwxrwx.";
     ];
 }
 

@@ -706,10 +706,10 @@ fn sock_sendto(slf: S<'_>, args: Args<'_>) -> PyResult<isize> {
 methods! {
     static SOCK_METHODS = [
         "_accept($self, /)" => sock_accept, "Wait for a connection and return its file descriptor and the peer's address.";
-        "bind($self, address, /)" => sock_bind, "Give the socket an address of this host.";
+        "bind($self, object, /)" => sock_bind, "Give the socket an address of this host.";
         "close($self, /)" => sock_close, "Close the socket.";
-        "connect($self, address, /)" => sock_connect, "Connect the socket with an address.";
-        "connect_ex($self, address, /)" => sock_connect_ex, "Connect the socket with an address and return an error number, 0 for none.";
+        "connect($self, object, /)" => sock_connect, "Connect the socket with an address.";
+        "connect_ex($self, object, /)" => sock_connect_ex, "Connect the socket with an address and return an error number, 0 for none.";
         "detach($self, /)" => sock_detach, "Give the file descriptor up without closing it, and return it.";
         "fileno($self, /)" => sock_fileno, "The file descriptor, -1 when closed.";
         "getpeername($self, /)" => sock_getpeername, "The address of the other end.";
@@ -723,12 +723,12 @@ methods! {
         "send($self, data, flags=0, /)" => sock_send, "Send data and return how many bytes went.";
         "sendall($self, data, flags=0, /)" => sock_sendall, "Send all of the data. After an error it is not known how much went.";
         "sendto($self, /, *args)" => sock_sendto, "sendto(data[, flags], address): send data to an address.";
-        "setblocking($self, flag, /)" => sock_setblocking, "Wait in operations without limit, or don't wait at all.";
+        "setblocking($self, object, /)" => sock_setblocking, "Wait in operations without limit, or don't wait at all.";
         "getblocking($self, /)" => sock_getblocking, "Whether operations wait.";
-        "settimeout($self, timeout, /)" => sock_settimeout, "Wait in operations for so many seconds, None for no limit.";
+        "settimeout($self, object, /)" => sock_settimeout, "Wait in operations for so many seconds, None for no limit.";
         "gettimeout($self, /)" => sock_gettimeout, "How many seconds operations wait, None for no limit.";
         "setsockopt($self, /, *args)" => sock_setsockopt, "setsockopt(level, option, value) or setsockopt(level, option, None, length): set an option to an int or bytes.";
-        "shutdown($self, how, /)" => sock_shutdown, "End receiving (SHUT_RD), sending (SHUT_WR) or both (SHUT_RDWR).";
+        "shutdown($self, object, /)" => sock_shutdown, "End receiving (SHUT_RD), sending (SHUT_WR) or both (SHUT_RDWR).";
         "recvmsg($self, bufsize, ancbufsize=0, flags=0, /)" => crate::message::sock_recvmsg, "Receive data and ancillary items: (data, items, flags, address).";
         "recvmsg_into($self, buffers, ancbufsize=0, flags=0, /)" => crate::message::sock_recvmsg_into, "Receive data into buffers, and ancillary items: (nbytes, items, flags, address).";
         "sendmsg($self, buffers, ancdata=<unrepresentable>, flags=0, address=None, /)" => crate::message::sock_sendmsg, "Send the data of all buffers and ancillary items (level, type, data).";

@@ -2,6 +2,7 @@
 
 use core::ffi::{CStr, c_char, c_int};
 use core::ptr::null_mut;
+use std::ffi::CString;
 use taipan_abi::*;
 use taipan_clinic::{Str, methods, module, module::add_int, module::add_object};
 
@@ -123,6 +124,79 @@ fn getencoding(_: ()) -> PyResult<Owned> {
     }
 }
 
+// ---- message catalogues
+
+unsafe extern "C" {
+    // The C library's.
+    fn dcgettext(domain: *const c_char, msg: *const c_char, category: c_int) -> *mut c_char;
+    fn textdomain(domain: *const c_char) -> *mut c_char;
+    fn bindtextdomain(domain: *const c_char, dir: *const c_char) -> *mut c_char;
+    fn bind_textdomain_codeset(domain: *const c_char, codeset: *const c_char) -> *mut c_char;
+}
+
+fn c_string(s: &str) -> PyResult<CString> {
+    CString::new(s).map_err(|_| raise!(PyExc_ValueError, "embedded null character"))
+}
+fn optional(s: Option<&CString>) -> *const c_char {
+    s.map_or(core::ptr::null(), |s| s.as_ptr())
+}
+
+/// A result of the C library that is NULL on failure.
+unsafe fn text_or_errno(p: *const c_char) -> PyResult<Owned> {
+    // SAFETY: [ARGS] NULL or a C string of the C library.
+    unsafe {
+        if p.is_null() {
+            PyErr_SetFromErrno(PyExc_OSError);
+            return Err(Raised::assume());
+        }
+        text(p)
+    }
+}
+
+fn gettext(_: (), msg: &str) -> PyResult<Owned> {
+    dgettext_in(None, msg, libc::LC_MESSAGES)
+}
+fn dgettext(_: (), domain: Option<&str>, msg: &str) -> PyResult<Owned> {
+    dgettext_in(domain, msg, libc::LC_MESSAGES)
+}
+fn dcgettext_(_: (), domain: Option<&str>, msg: &str, category: i32) -> PyResult<Owned> {
+    dgettext_in(domain, msg, category)
+}
+fn dgettext_in(domain: Option<&str>, msg: &str, category: c_int) -> PyResult<Owned> {
+    let (domain, msg) = (domain.map(c_string).transpose()?, c_string(msg)?);
+    // SAFETY: the texts outlive the call; the result, which may be the message itself, is copied at once.
+    unsafe { text(dcgettext(optional(domain.as_ref()), msg.as_ptr(), category)) }
+}
+fn textdomain_(_: (), domain: Option<&str>) -> PyResult<Owned> {
+    let domain = domain.map(c_string).transpose()?;
+    // SAFETY: as above.
+    unsafe { text_or_errno(textdomain(optional(domain.as_ref()))) }
+}
+fn bindtextdomain_(_: (), domain: &str, dir: Borrowed<'_>) -> PyResult<Owned> {
+    // SAFETY: [GIL] as above.
+    unsafe {
+        if domain.is_empty() {
+            return Err(raise_str(ERROR, "domain must be a non-empty string"));
+        }
+        let domain = c_string(domain)?;
+        let mut path: *mut PyObject = null_mut();
+        if dir.ob() != Py_None() && PyUnicode_FSConverter(dir.ob(), (&raw mut path).cast()) == 0 {
+            return Err(Raised::assume());
+        }
+        let path = Owned::from_owned_or_opt(path);
+        let at = path.as_ref().map_or(core::ptr::null(), |p| PyBytes_AsString(p.as_ptr()).cast_const());
+        text_or_errno(bindtextdomain(domain.as_ptr(), at))
+    }
+}
+fn bind_textdomain_codeset_(_: (), domain: &str, codeset: Option<&str>) -> PyResult<Option<Owned>> {
+    let (domain, codeset) = (c_string(domain)?, codeset.map(c_string).transpose()?);
+    // SAFETY: as above.
+    unsafe {
+        let p = bind_textdomain_codeset(domain.as_ptr(), optional(codeset.as_ref()));
+        if p.is_null() { Ok(None) } else { text(p).map(Some) }
+    }
+}
+
 /// Items of `nl_langinfo`.
 const LANGINFO: &[(&CStr, libc::nl_item)] = &[
     (c"DAY_1", libc::DAY_1), (c"DAY_2", libc::DAY_2), (c"DAY_3", libc::DAY_3), (c"DAY_4", libc::DAY_4), (c"DAY_5", libc::DAY_5),
@@ -147,6 +221,12 @@ methods! {
         "strcoll($module, os1, os2, /)" => strcoll_, "Compare two strings by the locale.";
         "strxfrm($module, string, /)" => strxfrm_, "A string that compares bytewise as the given one does by the locale.";
         "nl_langinfo($module, key, /)" => nl_langinfo, "An item of the locale.";
+        "gettext($module, msg, /)" => gettext, "The translation of a message in the current domain.";
+        "dgettext($module, domain, msg, /)" => dgettext, "The translation of a message in a domain.";
+        "dcgettext($module, domain, msg, category, /)" => dcgettext_, "The translation of a message in a domain and a category of the locale.";
+        "textdomain($module, domain, /)" => textdomain_, "Set the current domain; None asks for it.";
+        "bindtextdomain($module, domain, dir, /)" => bindtextdomain_, "Set the folder of a domain's catalogues; None asks for it.";
+        "bind_textdomain_codeset($module, domain, codeset, /)" => bind_textdomain_codeset_, "Set the encoding of a domain's messages; None asks for it.";
         "getencoding($module, /)" => getencoding, "The locale's encoding.";
     ];
 }

@@ -24,8 +24,8 @@ fn field_name_split(_: (), string: Borrowed<'_>) -> PyResult<Owned> {
 
 methods! {
     static METHODS = [
-        "formatter_field_name_split($module, field_name, /)" => field_name_split, "Split a replacement field's name into its first part and an iterator over the rest.";
-        "formatter_parser($module, format_string, /)" => parser, "Iterate over the parts of a format string.";
+        "formatter_field_name_split($module, object, /)" => field_name_split, "Split a replacement field's name into its first part and an iterator over the rest.";
+        "formatter_parser($module, object, /)" => parser, "Iterate over the parts of a format string.";
     ];
 }
 fn exec(_: Borrowed<'_>) -> PyResult<()> {

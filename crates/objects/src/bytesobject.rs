@@ -109,9 +109,11 @@ pub fn byte(c: u8) -> Owned {
 /// A new bytes object of `n` bytes, not filled in; the empty one is shared.
 #[inline]
 pub fn new_bytes(n: usize) -> PyResult<Owned> {
-    if n == 0 {
-        return Ok(empty());
-    }
+    if n == 0 { Ok(empty()) } else { allocate(n) }
+}
+
+/// A new bytes object of `n` bytes, which is not filled in and not shared.
+fn allocate(n: usize) -> PyResult<Owned> {
     if n > isize::MAX as usize - PyBytesObject_SIZE {
         bail!(PyExc_OverflowError, "byte string is too large");
     }
@@ -284,6 +286,10 @@ unsafe extern "C" fn bytes_repeat(op: *mut PyObject, n: Py_ssize_t) -> *mut PyOb
                 if total == s.len() && PyBytes_CheckExact(op) != 0 {
                     Py_INCREF(op);
                     return op;
+                }
+                if total == 0 {
+                    // As in CPython a new object, though an empty one.
+                    return allocate(0).into_c();
                 }
                 ForBytes::build(total, |out| repeat_bytes(out.as_mut_ptr(), out.len(), s)).into_c()
             }

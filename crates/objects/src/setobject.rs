@@ -1354,7 +1354,7 @@ pub static mut PySet_Type: PyTypeObject = PyTypeObject {
     tp_name: c"set".as_ptr(),
     tp_as_number: &raw mut SET_AS_NUMBER,
     tp_hash: Some(PyObject_HashNotImplemented),
-    tp_doc: c"set() -> empty set\nset(iterable) -> set of the iterable's items\n\nA mutable collection without order and without duplicates."
+    tp_doc: c"set(iterable=(), /)\n--\n\nA mutable collection without order and without duplicates."
         .as_ptr(),
     tp_methods: (&raw mut SET_METHODS).cast(),
     tp_init: Some(set_init),
@@ -1369,7 +1369,7 @@ pub static mut PyFrozenSet_Type: PyTypeObject = PyTypeObject {
     tp_name: c"frozenset".as_ptr(),
     tp_as_number: &raw mut FROZENSET_AS_NUMBER,
     tp_hash: Some(frozenset_hash),
-    tp_doc: c"frozenset() -> empty frozenset\nfrozenset(iterable) -> frozenset of the iterable's items\n\nAn immutable collection without order and without duplicates."
+    tp_doc: c"frozenset(iterable=(), /)\n--\n\nAn immutable collection without order and without duplicates."
         .as_ptr(),
     tp_methods: (&raw mut FROZENSET_METHODS).cast(),
     tp_new: Some(frozenset_new),

@@ -214,6 +214,9 @@ unsafe fn display(file: Option<*mut PyObject>, value: *mut PyObject, tb: *mut Py
                 && let Err(e) = print_exception_recursive(file, value, &mut seen)
             {
                 e.clear();
+                // No memory, say: what can be told without any.
+                taipan_objects::object::_PyObject_Dump(value);
+                crate::errln!("lost sys.stderr");
             }
         }
         if let Some(file) = file

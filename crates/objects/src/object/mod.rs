@@ -919,7 +919,7 @@ pub unsafe extern "C" fn _PyObject_Dump(op: *mut PyObject) {
         let repr = PyObject_Repr(op);
         match Owned::from_owned_or_opt(repr) {
             Some(r) => eprintln!("object repr     : {}", text_of(r.as_ptr())),
-            None => eprintln!("object repr     : <error>"),
+            None => eprintln!("object repr     : "),
         }
         PyErr_SetRaisedException(exc);
     }

@@ -4,13 +4,16 @@
 //! The table at the end of the file says it as `Python.asdl` does: `one`, `opt` and `seq` stand for a field without mark,
 //! with `?` and with `*`.
 
-use crate::ast::{self, new_node};
+use crate::ast::{self, Node};
 use crate::{new_int, own, short_name};
 use bumpalo::Bump;
-use core::cell::Cell;
+use core::cell::{Cell, RefCell};
 use core::ffi::CStr;
+use core::hash::{BuildHasherDefault, Hasher};
 use core::marker::PhantomData;
+use std::collections::HashMap;
 use taipan_abi::*;
+use taipan_compiler::names::hash_bytes;
 use taipan_parser::ast::*;
 
 /// How often a field's type occurs in it.
@@ -64,6 +67,27 @@ pub struct Context<'a> {
     constants: *mut PyObject,
     lowest: usize,
     depth: Cell<u32>,
+    /// The identifiers that were made objects.
+    names: RefCell<HashMap<&'a str, Owned, BuildHasherDefault<NameHasher>>>,
+    /// The last line number that was made an object.
+    last_line: RefCell<Option<(u32, Owned)>>,
+}
+
+/// Hashes identifiers, eight bytes at a time.
+#[derive(Default)]
+struct NameHasher(u64);
+
+impl Hasher for NameHasher {
+    fn finish(&self) -> u64 {
+        // The upper bits of the product are the mixed ones.
+        self.0.rotate_left(26)
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = hash_bytes(bytes);
+    }
+    fn write_u8(&mut self, _: u8) {
+        // What ends a str tells nothing: the length is hashed.
+    }
 }
 
 /// How much native stack a conversion may use, in bytes.
@@ -80,7 +104,7 @@ fn stack_position() -> usize {
 impl<'a> Context<'a> {
     /// A context that starts here.
     pub fn new(arena: Option<&'a Bump>) -> Self {
-        Context { arena, constants: core::ptr::null_mut(), lowest: stack_position().saturating_sub(STACK_BUDGET), depth: Cell::new(0) }
+        Context { arena, constants: core::ptr::null_mut(), lowest: stack_position().saturating_sub(STACK_BUDGET), depth: Cell::new(0), names: RefCell::default(), last_line: RefCell::default() }
     }
 
     /// Runs `f` one level deeper.
@@ -92,6 +116,34 @@ impl<'a> Context<'a> {
         let r = f();
         self.depth.set(self.depth.get() - 1);
         r
+    }
+
+    /// An interned identifier.
+    fn name(&self, text: &'a str) -> PyResult<Owned> {
+        if let Some(name) = self.names.borrow().get(text) {
+            return Ok(name.clone());
+        }
+        let mut name = crate::new_str(text)?.into_raw();
+        // SAFETY: [OWN] the reference is replaced.
+        let name = unsafe {
+            PyUnicode_InternInPlace(&mut name);
+            Owned::from_owned(name)
+        };
+        self.names.borrow_mut().insert(text, name.clone());
+        Ok(name)
+    }
+
+    /// A line number; neighbours in a tree have the same ones.
+    fn line(&self, number: u32) -> PyResult<Owned> {
+        let mut last = self.last_line.borrow_mut();
+        if let Some((known, object)) = &*last
+            && *known == number
+        {
+            return Ok(object.clone());
+        }
+        let object = new_int(number as i32 as i64)?;
+        *last = Some((number, object.clone()));
+        Ok(object)
     }
 
     fn making<R>(&self, f: impl FnOnce() -> PyResult<R>) -> PyResult<R> {
@@ -211,8 +263,14 @@ impl<'a, K, T: Value<'a, K>> Field<'a, opt<K>> for Option<T> {
 
 impl<'a, K, T: Value<'a, K>> Field<'a, seq<K>> for &'a [T] {
     fn write(&self, cx: &Context<'a>) -> PyResult<Owned> {
-        let items: PyResult<Vec<Owned>> = self.iter().map(|v| Value::<K>::to_object(v, cx)).collect();
-        crate::list(items?)
+        // SAFETY: [OWN] each slot is filled once; a list may have empty ones meanwhile.
+        unsafe {
+            let list = own(PyList_New(self.len() as Py_ssize_t))?;
+            for (i, v) in self.iter().enumerate() {
+                PyList_SET_ITEM(list.as_ptr(), i as Py_ssize_t, Value::<K>::to_object(v, cx)?.into_raw());
+            }
+            Ok(list)
+        }
     }
     fn read(cx: &Context<'a>, obj: *mut PyObject, at: At) -> PyResult<Self> {
         let Some(list) = at.get(obj)? else { return Ok(&[]) };
@@ -266,13 +324,8 @@ impl<'a, K, T: Value<'a, K>> Value<'a, K> for Option<T> {
 }
 
 impl<'a> Value<'a, kind::identifier> for &'a str {
-    fn to_object(&self, _: &Context<'a>) -> PyResult<Owned> {
-        let mut name = crate::new_str(self)?.into_raw();
-        // SAFETY: [OWN] the reference is replaced.
-        unsafe {
-            PyUnicode_InternInPlace(&mut name);
-            Ok(Owned::from_owned(name))
-        }
+    fn to_object(&self, cx: &Context<'a>) -> PyResult<Owned> {
+        cx.name(self)
     }
     fn from_object(cx: &Context<'a>, obj: *mut PyObject) -> PyResult<Option<Self>> {
         if is_none(obj) {
@@ -530,11 +583,12 @@ macro_rules! read_range {
     };
 }
 
-fn write_range<'a>(cx: &Context<'a>, node: &ast::Node, range: &Range) -> PyResult<()> {
-    node.set(field_key!(lineno), Value::<kind::int>::to_object(&range.lineno, cx)?)?;
-    node.set(field_key!(col_offset), Value::<kind::int>::to_object(&range.col_offset, cx)?)?;
-    node.set(field_key!(end_lineno), Value::<kind::int>::to_object(&range.end_lineno, cx)?)?;
-    node.set(field_key!(end_col_offset), Value::<kind::int>::to_object(&range.end_col_offset, cx)?)
+fn write_range<'a>(cx: &Context<'a>, node: &mut Node, range: &Range) -> PyResult<()> {
+    node.push(cx.line(range.lineno)?);
+    node.push(Value::<kind::int>::to_object(&range.col_offset, cx)?);
+    node.push(cx.line(range.end_lineno)?);
+    node.push(Value::<kind::int>::to_object(&range.end_col_offset, cx)?);
+    Ok(())
 }
 
 /// The conversions of one ASDL type.
@@ -561,9 +615,9 @@ macro_rules! conversions {
             fn to_object(&self, cx: &Context<'a>) -> PyResult<Owned> {
                 match self { $(
                     $rust::$cons { $($f),* } => cx.making(|| {
-                        let node = new_node(Class::$cons)?;
-                        $( node.set(field_key!($f), Field::<$q<kind::$t>>::write($f, cx)?)?; )*
-                        Ok(node.into_owned())
+                        let mut node = Node::new(Class::$cons);
+                        $( node.push(Field::<$q<kind::$t>>::write($f, cx)?); )*
+                        node.finish()
                     }),
                 )* }
             }
@@ -585,15 +639,15 @@ macro_rules! conversions {
         impl<'a> Value<'a, kind::$ty> for $rust<'a> {
             fn to_object(&self, cx: &Context<'a>) -> PyResult<Owned> {
                 cx.making(|| {
-                    let node = match &self.kind { $(
+                    let mut node = match &self.kind { $(
                         $kind::$cons { $($f),* } => {
                             // A function of its own keeps the stack frames of the recursion small.
                             #[inline(never)]
                             #[allow(unused_variables, clippy::too_many_arguments, reason = "as many as the node has fields")]
-                            fn make<'a>(cx: &Context<'a>, kind: &$kind<'a>) -> PyResult<ast::Node> {
-                                let node = new_node(Class::$cons)?;
+                            fn make<'a>(cx: &Context<'a>, kind: &$kind<'a>) -> PyResult<Node> {
+                                let mut node = Node::new(Class::$cons);
                                 if let $kind::$cons { $($f),* } = kind {
-                                    $( node.set(field_key!($f), Field::<$q<kind::$t>>::write($f, cx)?)?; )*
+                                    $( node.push(Field::<$q<kind::$t>>::write($f, cx)?); )*
                                 }
                                 Ok(node)
                             }
@@ -601,8 +655,8 @@ macro_rules! conversions {
                             make(cx, &self.kind)?
                         }
                     )* };
-                    write_range(cx, &node, &self.range)?;
-                    Ok(node.into_owned())
+                    write_range(cx, &mut node, &self.range)?;
+                    node.finish()
                 })
             }
             fn from_object(cx: &Context<'a>, obj: *mut PyObject) -> PyResult<Option<Self>> {
@@ -640,10 +694,10 @@ macro_rules! conversions {
         impl<'a> Value<'a, kind::$ty> for $rust<'a> {
             fn to_object(&self, cx: &Context<'a>) -> PyResult<Owned> {
                 cx.making(|| {
-                    let node = new_node(Class::$cons)?;
-                    $( node.set(field_key!($f), Field::<$q<kind::$t>>::write(&self.$f, cx)?)?; )*
-                    $( write_range(cx, &node, &self.$range)?; )?
-                    Ok(node.into_owned())
+                    let mut node = Node::new(Class::$cons);
+                    $( node.push(Field::<$q<kind::$t>>::write(&self.$f, cx)?); )*
+                    $( write_range(cx, &mut node, &self.$range)?; )?
+                    node.finish()
                 })
             }
             fn from_object(cx: &Context<'a>, obj: *mut PyObject) -> PyResult<Option<Self>> {
@@ -663,10 +717,10 @@ macro_rules! conversions {
         impl<'a> Value<'a, kind::$ty> for $rust<'a> {
             fn to_object(&self, cx: &Context<'a>) -> PyResult<Owned> {
                 cx.making(|| {
-                    let node = new_node(Class::$ty)?;
-                    $( node.set(field_key!($f), Field::<$q<kind::$t>>::write(&self.$f, cx)?)?; )*
-                    $( write_range(cx, &node, &self.$range)?; )?
-                    Ok(node.into_owned())
+                    let mut node = Node::new(Class::$ty);
+                    $( node.push(Field::<$q<kind::$t>>::write(&self.$f, cx)?); )*
+                    $( write_range(cx, &mut node, &self.$range)?; )?
+                    node.finish()
                 })
             }
             fn from_object(cx: &Context<'a>, obj: *mut PyObject) -> PyResult<Option<Self>> {

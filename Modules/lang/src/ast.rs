@@ -8,6 +8,7 @@ use core::ptr::null_mut;
 use taipan_abi::*;
 use taipan_clinic::module::{add_int, add_object};
 use taipan_clinic::{methods, module};
+use taipan_objects::dictobject::{dict_of_values, shared_keys_of_names};
 use taipan_objects::unionobject::_PyUnion_Type;
 use taipan_parser::ast::Mod;
 
@@ -18,6 +19,8 @@ struct State {
     ast_type: *mut PyObject,
     classes: Vec<*mut PyObject>,
     singletons: Vec<*mut PyObject>,
+    /// Of each class: the names of its fields and attributes, as the dicts of nodes share them.
+    keys: Vec<*mut PyDictKeysObject>,
 }
 
 static mut STATE: *mut State = null_mut();
@@ -81,7 +84,20 @@ fn make_state() -> PyResult<State> {
         for (i, def) in CLASSES.iter().enumerate() {
             annotate(def, classes[i].borrow(), &classes)?;
         }
-        Ok(State { ast_type: ast_type.into_raw(), classes: classes.into_iter().map(Owned::into_raw).collect(), singletons })
+        let mut keys = Vec::with_capacity(CLASSES.len());
+        for def in CLASSES {
+            let attributes = def.base.and_then(|b| CLASSES[b as usize].attributes).or(def.attributes).unwrap_or(&[]);
+            let all = names(def.fields.iter().chain(attributes).map(|f| f.name))?;
+            let n = PyTuple_GET_SIZE(all.as_ptr());
+            debug_assert!(n as usize <= MAX_VALUES);
+            let items: Vec<*mut PyObject> = (0..n).map(|i| PyTuple_GET_ITEM(all.as_ptr(), i)).collect();
+            let table = shared_keys_of_names(&items);
+            if table.is_null() {
+                return Err(Raised::assume());
+            }
+            keys.push(table);
+        }
+        Ok(State { ast_type: ast_type.into_raw(), keys, classes: classes.into_iter().map(Owned::into_raw).collect(), singletons })
     }
 }
 
@@ -163,31 +179,50 @@ struct AstObject {
     dict: *mut PyObject,
 }
 
-/// A node under construction.
-pub struct Node(Owned);
+/// How many fields and attributes a node has at most.
+const MAX_VALUES: usize = 12;
+
+/// A node under construction: the values of its fields and then of its attributes, in the order of their names.
+pub(crate) struct Node {
+    class: Class,
+    len: usize,
+    values: [*mut PyObject; MAX_VALUES],
+}
 
 impl Node {
-    /// Sets a field.
+    /// A node without values.
     #[inline]
-    pub(crate) fn set(&self, key: *mut PyObject, value: Owned) -> PyResult<()> {
-        // SAFETY: [TYPE] an AST object with a dict, see new_node.
-        unsafe { check_status(PyDict_SetItem((*self.0.as_ptr().cast::<AstObject>()).dict, key, value.as_ptr())) }
+    pub(crate) fn new(class: Class) -> Node {
+        Node { class, len: 0, values: [null_mut(); MAX_VALUES] }
     }
 
-    /// The finished node.
-    pub(crate) fn into_owned(self) -> Owned {
-        self.0
+    /// The value of the next field or attribute.
+    #[inline]
+    pub(crate) fn push(&mut self, value: Owned) {
+        self.values[self.len] = value.into_raw();
+        self.len += 1;
+    }
+
+    /// The finished node. Only after [`init`], and with all values.
+    pub(crate) fn finish(mut self) -> PyResult<Owned> {
+        // SAFETY: [OWN] a fresh object of a class that derives from AST; the values are given to its dict.
+        unsafe {
+            let state = &*STATE;
+            let node = own(PyType_GenericAlloc(state.classes[self.class as usize].cast(), 0))?;
+            let n = core::mem::take(&mut self.len);
+            let dict = own(dict_of_values(state.keys[self.class as usize], &self.values[..n]))?;
+            (*node.as_ptr().cast::<AstObject>()).dict = dict.into_raw();
+            Ok(node)
+        }
     }
 }
 
-/// A new node without fields. Only after [`init`].
-pub(crate) fn new_node(c: Class) -> PyResult<Node> {
-    // SAFETY: [OWN] a fresh object of a class that derives from AST.
-    unsafe {
-        let node = own(PyType_GenericAlloc(class(c).cast(), 0))?;
-        let dict = own(PyDict_New())?;
-        (*node.as_ptr().cast::<AstObject>()).dict = dict.into_raw();
-        Ok(Node(node))
+impl Drop for Node {
+    fn drop(&mut self) {
+        for value in &self.values[..self.len] {
+            // SAFETY: [OWN] values that no dict has taken.
+            unsafe { Py_DECREF(*value) };
+        }
     }
 }
 

@@ -17,7 +17,8 @@ struct AddressHasher(u64);
 
 impl Hasher for AddressHasher {
     fn finish(&self) -> u64 {
-        self.0
+        // The upper bits of the product are the mixed ones.
+        self.0.rotate_left(26)
     }
     fn write(&mut self, bytes: &[u8]) {
         self.0 = hash_bytes(bytes);

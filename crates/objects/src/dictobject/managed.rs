@@ -41,6 +41,65 @@ pub unsafe fn managed_dict_pointer(op: *mut PyObject) -> *mut *mut PyDictObject 
     unsafe { op.byte_offset(MANAGED_DICT_OFFSET).cast() }
 }
 
+/// A table of exactly the names given, for dicts that [`dict_of_values`] makes. NULL with an exception.
+///
+/// # Safety
+/// [GIL] `names` are exact strs, at most [`SHARED_KEYS_MAX_SIZE`] and each but once.
+pub unsafe fn shared_keys_of_names(names: &[*mut PyObject]) -> *mut PyDictKeysObject {
+    // SAFETY: [LAYOUT] the table has room for all.
+    unsafe {
+        debug_assert!(names.len() <= SHARED_KEYS_MAX_SIZE);
+        let keys = new_keys_object(estimate_log2_keysize(names.len()), true);
+        if keys.is_null() {
+            return keys;
+        }
+        (*keys).dk_kind = DICT_KEYS_SPLIT;
+        for &name in names {
+            let hash = hash_of(name);
+            if hash == -1 {
+                dictkeys_decref(keys);
+                return null_mut();
+            }
+            insert_split_key(keys, name, hash);
+        }
+        // Dicts that get another name leave the table.
+        (*keys).dk_usable = 0;
+        keys
+    }
+}
+
+/// A dict of the names of a table and a value for each, in their order. The values are taken over even if it fails: NULL
+/// with MemoryError.
+///
+/// # Safety
+/// [OWN] `keys` comes from [`shared_keys_of_names`] and has as many names as there are values.
+pub unsafe fn dict_of_values(keys: *mut PyDictKeysObject, values: &[*mut PyObject]) -> *mut PyObject {
+    // SAFETY: [LAYOUT] a block with one slot a name.
+    unsafe {
+        let n = values.len();
+        debug_assert_eq!(shared_keys_usable_size(keys), n);
+        let block = new_values(n);
+        let mut dict = null_mut();
+        if !block.is_null() {
+            core::ptr::copy_nonoverlapping(values.as_ptr(), values_of(block), n);
+            for i in 0..n {
+                *insertion_order(block).add(i) = i as u8;
+            }
+            (*block).size = n as u8;
+            dictkeys_incref(keys);
+            dict = new_dict(keys, block, n as Py_ssize_t, true);
+        }
+        if dict.is_null() {
+            values.iter().for_each(|v| Py_DECREF(*v));
+            return PyErr_NoMemory();
+        }
+        if values.iter().any(|v| gc_may_be_tracked(*v)) {
+            gc_track(dict);
+        }
+        dict
+    }
+}
+
 #[inline(always)]
 unsafe fn has(tp: *mut PyTypeObject, flag: core::ffi::c_ulong) -> bool {
     // SAFETY: [ARGS]

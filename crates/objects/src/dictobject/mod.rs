@@ -28,6 +28,7 @@ pub use keys::{
     usable_fraction,
 };
 pub use managed::{
+    dict_of_values, shared_keys_of_names,
     _PyInlineValuesSize, _PyObject_InitInlineValues, _PyObject_MaterializeManagedDict,
     _PyObject_StoreInstanceAttribute, _PyObject_TryGetInstanceAttribute, PyObject_ClearManagedDict,
     PyObject_GenericGetDict, PyObject_VisitManagedDict, cached_keys, inline_values, managed_dict_pointer,

@@ -199,6 +199,14 @@ impl At {
         }
     }
 
+    /// The value that a node can't be without.
+    fn required<T>(&self, value: Option<T>) -> PyResult<T> {
+        match value {
+            Some(v) => Ok(v),
+            None => Err(raise!(PyExc_ValueError, "field '{}' is required for {}", self.field, self.owner)),
+        }
+    }
+
     fn convert<'a, K, T: Value<'a, K>>(&self, cx: &Context<'a>, value: *mut PyObject) -> PyResult<Option<T>> {
         cx.deeper(format_args!("while traversing '{}' node", self.owner), || T::from_object(cx, value))
     }
@@ -210,6 +218,10 @@ pub trait Value<'a, K>: Sized + Copy {
     fn to_object(&self, cx: &Context<'a>) -> PyResult<Owned>;
     /// From a live object; `None` where there is no value (Python's `None`).
     fn from_object(cx: &Context<'a>, obj: *mut PyObject) -> PyResult<Option<Self>>;
+    /// What an optional field has without a value.
+    fn absent() -> Option<Self> {
+        None
+    }
     /// The error of a `None` in a list.
     fn missing_item() -> &'static str {
         "None disallowed in list"
@@ -220,8 +232,9 @@ pub trait Value<'a, K>: Sized + Copy {
 pub trait Field<'a, Q>: Sized {
     /// As an object.
     fn write(&self, cx: &Context<'a>) -> PyResult<Owned>;
-    /// From the attribute of an object.
-    fn read(cx: &Context<'a>, obj: *mut PyObject, at: At) -> PyResult<Self>;
+    /// From the attribute of an object; `None` where a value is needed and Python's `None` is there, which is an error
+    /// only once all fields of the node are read: see [`At::required`].
+    fn read(cx: &Context<'a>, obj: *mut PyObject, at: At) -> PyResult<Option<Self>>;
 }
 
 fn none() -> Owned {
@@ -238,14 +251,11 @@ impl<'a, K, T: Value<'a, K>> Field<'a, one<K>> for T {
     fn write(&self, cx: &Context<'a>) -> PyResult<Owned> {
         Value::<K>::to_object(self, cx)
     }
-    fn read(cx: &Context<'a>, obj: *mut PyObject, at: At) -> PyResult<Self> {
+    fn read(cx: &Context<'a>, obj: *mut PyObject, at: At) -> PyResult<Option<Self>> {
         let Some(value) = at.get(obj)? else {
             bail!(PyExc_TypeError, "required field \"{}\" missing from {}", at.field, at.owner);
         };
-        match at.convert::<K, T>(cx, value.as_ptr())? {
-            Some(v) => Ok(v),
-            None => Err(raise!(PyExc_ValueError, "field '{}' is required for {}", at.field, at.owner)),
-        }
+        at.convert::<K, T>(cx, value.as_ptr())
     }
 }
 
@@ -253,11 +263,11 @@ impl<'a, K, T: Value<'a, K>> Field<'a, opt<K>> for Option<T> {
     fn write(&self, cx: &Context<'a>) -> PyResult<Owned> {
         self.as_ref().map_or_else(|| Ok(none()), |v| Value::<K>::to_object(v, cx))
     }
-    fn read(cx: &Context<'a>, obj: *mut PyObject, at: At) -> PyResult<Self> {
-        match at.get(obj)? {
-            Some(v) if !is_none(v.as_ptr()) => at.convert::<K, T>(cx, v.as_ptr()),
-            _ => Ok(None),
-        }
+    fn read(cx: &Context<'a>, obj: *mut PyObject, at: At) -> PyResult<Option<Self>> {
+        Ok(Some(match at.get(obj)? {
+            Some(v) if !is_none(v.as_ptr()) => at.convert::<K, T>(cx, v.as_ptr())?,
+            _ => T::absent(),
+        }))
     }
 }
 
@@ -272,8 +282,8 @@ impl<'a, K, T: Value<'a, K>> Field<'a, seq<K>> for &'a [T] {
             Ok(list)
         }
     }
-    fn read(cx: &Context<'a>, obj: *mut PyObject, at: At) -> PyResult<Self> {
-        let Some(list) = at.get(obj)? else { return Ok(&[]) };
+    fn read(cx: &Context<'a>, obj: *mut PyObject, at: At) -> PyResult<Option<Self>> {
+        let Some(list) = at.get(obj)? else { return Ok(Some(&[])) };
         // SAFETY: [TYPE] checked; items are held while they are converted.
         unsafe {
             if PyList_Check(list.as_ptr()) == 0 {
@@ -291,7 +301,7 @@ impl<'a, K, T: Value<'a, K>> Field<'a, seq<K>> for &'a [T] {
                     bail!(PyExc_RuntimeError, "{} field \"{}\" changed size during iteration", at.owner, at.field);
                 }
             }
-            Ok(cx.arena()?.alloc_slice_copy(&items))
+            Ok(Some(cx.arena()?.alloc_slice_copy(&items)))
         }
     }
 }
@@ -360,6 +370,9 @@ impl<'a> Value<'a, kind::string> for &'a str {
 }
 
 impl<'a> Value<'a, kind::int> for i32 {
+    fn absent() -> Option<i32> {
+        Some(0)
+    }
     fn to_object(&self, _: &Context<'a>) -> PyResult<Owned> {
         new_int(*self as i64)
     }
@@ -562,8 +575,15 @@ macro_rules! at {
 }
 macro_rules! from_field {
     ($cx:expr, $obj:expr, $owner:expr, $f:ident $q:ident $t:ident) => {
-        Field::<$q<kind::$t>>::read($cx, $obj, at!($owner, $f))?
+        at!($owner, $f).required(Field::<$q<kind::$t>>::read($cx, $obj, at!($owner, $f))?)?
     };
+}
+/// Reads all fields first and then asks for those that need values.
+macro_rules! from_fields {
+    ($cx:expr, $obj:expr, $owner:expr; $($path:ident)::+ { $($f:ident $q:ident $t:ident),* } $($range:ident)?) => {{
+        $( let $f = Field::<$q<kind::$t>>::read($cx, $obj, at!($owner, $f))?; )*
+        $($path)::+ { $( $f: at!($owner, $f).required($f)?, )* $($range)? }
+    }};
 }
 macro_rules! read_range {
     ($cx:expr, $obj:expr, $owner:expr, range) => {{
@@ -628,7 +648,7 @@ macro_rules! conversions {
                 }
                 let found = cx.classify(obj, CLASSES)?.map(|i| CLASSES[i]);
                 match found {
-                    $( Some(Class::$cons) => Ok(Some($rust::$cons { $($f: from_field!(cx, obj, stringify!($cons), $f $q $t)),* })), )*
+                    $( Some(Class::$cons) => Ok(Some(from_fields!(cx, obj, stringify!($cons); $rust::$cons { $($f $q $t),* }))), )*
                     _ => Err(no_such_kind(class_name!($ty), obj)),
                 }
             }
@@ -671,7 +691,7 @@ macro_rules! conversions {
                         #[inline(never)]
                         #[allow(unused_variables, reason = "nodes without fields")]
                         fn make<'a>(cx: &Context<'a>, obj: *mut PyObject) -> PyResult<$kind<'a>> {
-                            Ok($kind::$cons { $($f: from_field!(cx, obj, stringify!($cons), $f $q $t)),* })
+                            Ok(from_fields!(cx, obj, stringify!($cons); $kind::$cons { $($f $q $t),* }))
                         }
                         make(cx, obj)?
                     } )*
@@ -708,7 +728,7 @@ macro_rules! conversions {
                 if cx.classify(obj, &[Class::$cons])?.is_none() {
                     return Err(no_such_kind(class_name!($ty), obj));
                 }
-                Ok(Some($rust { $($f: from_field!(cx, obj, stringify!($cons), $f $q $t),)* $($range)? }))
+                Ok(Some(from_fields!(cx, obj, stringify!($cons); $rust { $($f $q $t),* } $($range)?)))
             }
         }
     };
@@ -724,9 +744,9 @@ macro_rules! conversions {
                 })
             }
             fn from_object(cx: &Context<'a>, obj: *mut PyObject) -> PyResult<Option<Self>> {
-                $( let $f = from_field!(cx, obj, stringify!($ty), $f $q $t); )*
+                $( let $f = Field::<$q<kind::$t>>::read(cx, obj, at!(stringify!($ty), $f))?; )*
                 $( let $range = read_range!(cx, obj, stringify!($ty), $range); )?
-                Ok(Some($rust { $($f,)* $($range)? }))
+                Ok(Some($rust { $($f: at!(stringify!($ty), $f).required($f)?,)* $($range)? }))
             }
         }
     };

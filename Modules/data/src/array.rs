@@ -1138,10 +1138,16 @@ unsafe fn make(tp: *mut PyTypeObject, c: u32, initial: *mut PyObject) -> PyResul
             }
             return Ok(a.into_object());
         }
+        if !initial.is_null() && PyUnicode_Check(initial) != 0 {
+            let n = PyUnicode_GetLength(initial);
+            let a = newarrayobject(tp, n as usize, descr)?;
+            if n > 0 && PyUnicode_AsUCS4(initial, (*a.as_ptr()).ob_item.cast::<u32>(), n, 0).is_null() {
+                return Err(Raised::assume());
+            }
+            return Ok(a.into_object());
+        }
         let a = newarrayobject(tp, 0, descr)?;
         if initial.is_null() {
-        } else if PyUnicode_Check(initial) != 0 {
-            add_text(a.as_ptr(), initial)?;
         } else if is_array(initial) {
             do_extend(a.as_ptr(), initial)?;
         } else {

@@ -421,13 +421,13 @@ fn stack_overflow(_: ()) -> PyResult<()> {
 
 methods! {
     static METHODS = [
-        "enable($module, /, file=None, all_threads=True)" => enable, "Write a traceback on fatal signals.";
+        "enable($module, /, file=sys.stderr, all_threads=True)" => enable, "Write a traceback on fatal signals.";
         "disable($module, /)" => disable, "Undo enable(); returns whether it was on.";
         "is_enabled($module, /)" => is_enabled, "Whether enable() is in force.";
-        "dump_traceback($module, /, file=None, all_threads=True)" => dump_traceback, "Write the traceback of this thread or of all.";
-        "dump_traceback_later($module, /, timeout, repeat=False, file=None, exit=False)" => dump_traceback_later, "Write all tracebacks after a timeout.";
+        "dump_traceback($module, /, file=sys.stderr, all_threads=True)" => dump_traceback, "Write the traceback of this thread or of all.";
+        "dump_traceback_later($module, /, timeout, repeat=False, file=sys.stderr, exit=False)" => dump_traceback_later, "Write all tracebacks after a timeout.";
         "cancel_dump_traceback_later($module, /)" => cancel_dump_traceback_later, "Call the timeout off.";
-        "register($module, /, signum, file=None, all_threads=True, chain=False)" => register, "Write tracebacks when a signal arrives.";
+        "register($module, /, signum, file=sys.stderr, all_threads=True, chain=False)" => register, "Write tracebacks when a signal arrives.";
         "unregister($module, signum, /)" => unregister, "Undo register().";
         "_read_null($module, /)" => read_null, "Read from NULL, to test the handlers.";
         "_sigsegv($module, release_gil=False, /)" => sigsegv, "Raise SIGSEGV, to test the handlers.";

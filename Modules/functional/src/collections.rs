@@ -923,7 +923,7 @@ static mut DEFDICT: PyTypeObject = PyTypeObject {
     tp_as_number: &raw mut DEFDICT_AS_NUMBER,
     tp_getattro: Some(PyObject_GenericGetAttr),
     tp_flags: Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
-    tp_doc: c"defaultdict(default_factory=None, /, [...])\n--\n\nA dict that makes the values of missing keys.".as_ptr(),
+    tp_doc: c"defaultdict(default_factory=None, /, [...])\n\nA dict that makes the values of missing keys.".as_ptr(),
     tp_traverse: Some(defdict_traverse),
     tp_clear: Some(defdict_clear),
     tp_methods: (&raw mut DEFDICT_METHODS).cast(),

@@ -5,7 +5,7 @@ use crate::support::{iter, new, next, tuple};
 use core::ffi::{c_int, c_void};
 use core::ptr::null_mut;
 use taipan_abi::*;
-use taipan_clinic::{members, methods, module};
+use taipan_clinic::{getset, members, methods, module};
 use taipan_objects::typeobject::TYPE_INIT;
 
 // ---- partial -----------------------------------------------------------------------------------------------------------
@@ -329,6 +329,10 @@ members! {
         "obj", _Py_T_OBJECT, core::mem::offset_of!(KeyObject, object), 0, "The object that this key wraps.";
     ];
 }
+fn key_signature(_: Borrowed<'_>) -> PyResult<&'static str> {
+    Ok("(obj)")
+}
+getset! { static KEY_GETSET = [ "__text_signature__" => key_signature, ""; ]; }
 static mut KEY: PyTypeObject = PyTypeObject {
     tp_name: c"functools.KeyWrapper".as_ptr(),
     tp_basicsize: size_of::<KeyObject>() as Py_ssize_t,
@@ -340,6 +344,7 @@ static mut KEY: PyTypeObject = PyTypeObject {
     tp_clear: Some(KeyObject::clear),
     tp_richcompare: Some(key_richcompare),
     tp_members: (&raw mut KEY_MEMBERS).cast(),
+    tp_getset: (&raw mut KEY_GETSET).cast(),
     tp_hash: Some(PyObject_HashNotImplemented),
     tp_alloc: Some(PyType_GenericAlloc),
     tp_free: Some(PyObject_GC_Del),
@@ -742,7 +747,7 @@ static mut LRU: PyTypeObject = PyTypeObject {
 
 methods! {
     static METHODS = [
-        "reduce($module, function, iterable, initial=<unrepresentable>, /)" => reduce, "Combine the items with a function of two arguments, from left to right.";
+        nosig "reduce($module, function, iterable, initial=<unrepresentable>, /)" => reduce, "Combine the items with a function of two arguments, from left to right.";
         "cmp_to_key($module, /, mycmp)" => cmp_to_key, "Make a key function of a comparison function.";
     ];
 }

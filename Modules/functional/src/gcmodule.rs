@@ -191,7 +191,7 @@ methods! {
         "set_debug($module, flags, /)" => set_debug, "Set the flags of what the collector reports to stderr.";
         "get_debug($module, /)" => get_debug, "The debugging flags.";
         "get_count($module, /)" => get_count, "The current collection counts, as a triple.";
-        "set_threshold($module, threshold0, threshold1=<unrepresentable>, threshold2=<unrepresentable>, /)" => set_threshold, "Set the collection thresholds; a first one of 0 turns collection off.";
+        nosig "set_threshold($module, threshold0, threshold1=<unrepresentable>, threshold2=<unrepresentable>, /)" => set_threshold, "Set the collection thresholds; a first one of 0 turns collection off.";
         "get_threshold($module, /)" => get_threshold, "The collection thresholds, as a triple.";
         "collect($module, /, generation=2)" => collect, "Collect a generation and the younger ones now; returns how many unreachable objects were found.";
         "get_objects($module, /, generation=None)" => get_objects, "The objects that the collector tracks, of one generation or of all.";

@@ -4,7 +4,7 @@ use crate::instance;
 use crate::support::{new, tuple};
 use core::ptr::null_mut;
 use taipan_abi::*;
-use taipan_clinic::{BufferView, methods, module};
+use taipan_clinic::{getset, BufferView, methods, module};
 use taipan_objects::typeobject::TYPE_INIT;
 
 type Ob<'a> = Borrowed<'a>;
@@ -518,6 +518,11 @@ methods! { static ITEMGETTER_METHODS = [ "__reduce__($self, /)" => itemgetter_re
 methods! { static ATTRGETTER_METHODS = [ "__reduce__($self, /)" => attrgetter_reduce, "Help pickle."; ]; }
 methods! { static METHODCALLER_METHODS = [ "__reduce__($self, /)" => methodcaller_reduce, "Help pickle."; ]; }
 
+fn call_signature(_: Ob<'_>) -> PyResult<&'static str> {
+    Ok("(obj, /)")
+}
+getset! { static CALLER_GETSET = [ "__text_signature__" => call_signature, ""; ]; }
+
 macro_rules! caller_type {
     ($static:ident, $name:literal, $st:ident, $new:path, $repr:path, $methods:ident, $doc:literal) => {
         static mut $static: PyTypeObject = PyTypeObject {
@@ -533,6 +538,7 @@ macro_rules! caller_type {
             tp_traverse: Some($st::traverse),
             tp_clear: Some($st::clear),
             tp_methods: (&raw mut $methods).cast(),
+            tp_getset: (&raw mut CALLER_GETSET).cast(),
             tp_alloc: Some(PyType_GenericAlloc),
             tp_new: Some($new),
             tp_free: Some(PyObject_GC_Del),

@@ -92,7 +92,7 @@ const CONSTANTS: &[(&core::ffi::CStr, u32)] = &[
     (c"S_IWGRP", 0o20), (c"S_IXGRP", 0o10), (c"S_IRWXO", 7), (c"S_IROTH", 4), (c"S_IWOTH", 2), (c"S_IXOTH", 1),
     (c"UF_SETTABLE", 0xffff), (c"UF_NODUMP", 1), (c"UF_IMMUTABLE", 2), (c"UF_APPEND", 4), (c"UF_OPAQUE", 8),
     (c"UF_NOUNLINK", 16), (c"UF_COMPRESSED", 32), (c"UF_TRACKED", 64), (c"UF_DATAVAULT", 128), (c"UF_HIDDEN", 0x8000),
-    (c"SF_SETTABLE", 0x3fff0000), (c"SF_ARCHIVED", 0x10000), (c"SF_IMMUTABLE", 0x20000), (c"SF_APPEND", 0x40000),
+    (c"SF_SETTABLE", 0xffff0000), (c"SF_ARCHIVED", 0x10000), (c"SF_IMMUTABLE", 0x20000), (c"SF_APPEND", 0x40000),
     (c"SF_RESTRICTED", 0x80000), (c"SF_NOUNLINK", 0x100000), (c"SF_SNAPSHOT", 0x200000), (c"SF_FIRMLINK", 0x800000),
     (c"SF_DATALESS", 0x40000000), (c"ST_MODE", 0), (c"ST_INO", 1), (c"ST_DEV", 2), (c"ST_NLINK", 3), (c"ST_UID", 4),
     (c"ST_GID", 5), (c"ST_SIZE", 6), (c"ST_ATIME", 7), (c"ST_MTIME", 8), (c"ST_CTIME", 9),

@@ -1375,12 +1375,12 @@ unsafe extern "C" fn pair_dealloc(slf: *mut PyObject) {
 }
 methods! {
     static PAIR_METHODS = [
-        "read($self, /, *args)" => pair_read, "Read from the reader.";
-        "peek($self, /, *args)" => pair_peek, "Peek into the reader.";
-        "read1($self, /, *args)" => pair_read1, "Read from the reader with at most one raw read.";
-        "readinto($self, /, *args)" => pair_readinto, "Read from the reader into a buffer.";
-        "readinto1($self, /, *args)" => pair_readinto1, "Read from the reader into a buffer with at most one raw read.";
-        "write($self, /, *args)" => pair_write, "Write to the writer.";
+        nosig "read($self, /, *args)" => pair_read, "Read from the reader.";
+        nosig "peek($self, /, *args)" => pair_peek, "Peek into the reader.";
+        nosig "read1($self, /, *args)" => pair_read1, "Read from the reader with at most one raw read.";
+        nosig "readinto($self, /, *args)" => pair_readinto, "Read from the reader into a buffer.";
+        nosig "readinto1($self, /, *args)" => pair_readinto1, "Read from the reader into a buffer with at most one raw read.";
+        nosig "write($self, /, *args)" => pair_write, "Write to the writer.";
         "flush($self, /, *args)" => pair_flush, "Flush the writer.";
         "readable($self, /, *args)" => pair_readable, "Whether the reader can be read.";
         "writable($self, /, *args)" => pair_writable, "Whether the writer can be written.";

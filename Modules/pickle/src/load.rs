@@ -785,7 +785,11 @@ unsafe fn load_mark(u: *mut Unpickler) {
     // SAFETY: file contract.
     unsafe {
         let n = height(u);
-        (&mut *(&raw mut (*u).marks)).push(n);
+        let marks = &mut *(&raw mut (*u).marks);
+        if marks.len() == marks.capacity() {
+            marks.reserve_exact(marks.len() + 20);
+        }
+        marks.push(n);
         (*u).fence = n;
     }
 }

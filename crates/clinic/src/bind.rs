@@ -32,7 +32,7 @@ pub unsafe fn bind(
             *slot = *args.add(i);
         }
         let total = sig.params.len() - sig.varargs as usize - sig.varkw as usize;
-        if nargs > sig.positional && !sig.varargs {
+        if !sig.varargs && (nargs > sig.positional || (nargs + nkw > total && !sig.varkw)) {
             return Err(too_many(sig, total, nargs, nkw));
         }
         for k in 0..nkw {
@@ -165,6 +165,27 @@ fn too_many(sig: &Sig<'_>, total: usize, nargs: usize, nkw: usize) -> Raised {
     )
 }
 
+unsafe extern "C" {
+    /// python: the most similar of a list of names, NULL without an exception if there is none.
+    fn _Py_CalculateSuggestions(names: *mut PyObject, name: *mut PyObject) -> *mut PyObject;
+}
+
+/// The parameter that a misspelt keyword may have meant.
+unsafe fn suggestion(names: &[Owned], name: *mut PyObject) -> PyResult<Option<Owned>> {
+    // SAFETY: [ARGS]
+    unsafe {
+        let list = Owned::from_owned_or_err(PyList_New(0))?;
+        for known in names {
+            check_status(PyList_Append(list.as_ptr(), known.as_ptr()))?;
+        }
+        let found = _Py_CalculateSuggestions(list.as_ptr(), name);
+        if found.is_null() && err_occurred() {
+            return Err(Raised::assume());
+        }
+        Ok(Owned::from_owned_or_opt(found))
+    }
+}
+
 #[cold]
 unsafe fn unexpected(sig: &Sig<'_>, name: *mut PyObject, _nkw: usize) -> Raised {
     // SAFETY: [ARGS] name is a str.
@@ -172,7 +193,27 @@ unsafe fn unexpected(sig: &Sig<'_>, name: *mut PyObject, _nkw: usize) -> Raised 
         if PyUnicode_Check(name) == 0 {
             return raise!(PyExc_TypeError, "keywords must be strings");
         }
+        let mut names = Vec::new();
+        for p in &sig.params[sig.posonly..] {
+            let known = match Owned::from_owned_or_err(PyUnicode_FromStringAndSize(p.name.as_ptr().cast(), p.name.len() as Py_ssize_t)) {
+                Ok(known) => known,
+                Err(e) => return e,
+            };
+            // A strange str may say that it equals a parameter's name.
+            match PyObject_RichCompareBool(known.as_ptr(), name, Py_EQ) {
+                0 => names.push(known),
+                -1 => return Raised::assume(),
+                _ => return raise!(PyExc_TypeError, "invalid keyword argument for {}()", sig.name),
+            }
+        }
         let text = str_utf8(name).unwrap_or("?");
-        raise!(PyExc_TypeError, "{}() got an unexpected keyword argument '{}'", sig.name, text)
+        match suggestion(&names, name) {
+            Ok(None) => raise!(PyExc_TypeError, "{}() got an unexpected keyword argument '{}'", sig.name, text),
+            Ok(Some(meant)) => {
+                let meant = str_utf8(meant.as_ptr()).unwrap_or("?");
+                raise!(PyExc_TypeError, "{}() got an unexpected keyword argument '{}'. Did you mean '{}'?", sig.name, text, meant)
+            }
+            Err(e) => e,
+        }
     }
 }

@@ -44,10 +44,15 @@ macro_rules! method {
             ml_doc: ::core::concat!($sig, "\n--\n\n", $doc, "\0").as_ptr().cast(),
         }
     }};
+    (nosig $sig:literal => $f:expr, $doc:literal) => {{
+        let mut def = $crate::method!($sig => $f, $doc, 0);
+        def.ml_doc = ::core::concat!($doc, "\0").as_ptr().cast();
+        def
+    }};
 }
 
 /// A NULL-terminated, static table of methods; see the crate's page. A line may start with `class`, `static` or
-/// `coexist`. `raw NAME, C_FUNCTION, FLAGS, DOC` takes a hand-written C entry.
+/// `coexist`; with `nosig` the signature isn't shown. `raw NAME, C_FUNCTION, FLAGS, DOC` takes a hand-written C entry.
 #[macro_export]
 macro_rules! methods {
     ($(#[$m:meta])* $vis:vis static $name:ident = [ $($rest:tt)* ];) => {
@@ -61,6 +66,9 @@ macro_rules! methods {
     };
     (@munch $head:tt [$($done:tt)*] coexist $sig:literal => $f:expr, $doc:literal; $($rest:tt)*) => {
         $crate::methods!(@munch $head [$($done)* {$crate::method!($sig => $f, $doc, $crate::abi::METH_COEXIST)}] $($rest)*);
+    };
+    (@munch $head:tt [$($done:tt)*] nosig $sig:literal => $f:expr, $doc:literal; $($rest:tt)*) => {
+        $crate::methods!(@munch $head [$($done)* {$crate::method!(nosig $sig => $f, $doc)}] $($rest)*);
     };
     (@munch $head:tt [$($done:tt)*] raw $cname:literal, $f:expr, $flags:expr, $doc:literal; $($rest:tt)*) => {
         $crate::methods!(@munch $head [$($done)* {$crate::abi::PyMethodDef {

@@ -68,9 +68,9 @@ fn parse_error_text(e: &taipan_parser::SyntaxError) -> String {
     }
 }
 
-fn lookup_name(name: &str) -> Option<u32> {
+fn lookup_name(name: &str) -> Result<Option<u32>, taipan_parser::NoNames> {
     let load = || load_names(&std::env::var("TAIPAN_UNICODE_NAMES").unwrap_or_default());
-    NAMES.get_or_init(load).get(&name.to_uppercase()).copied()
+    Ok(NAMES.get_or_init(load).get(&name.to_uppercase()).copied())
 }
 
 static NAMES: std::sync::OnceLock<std::collections::HashMap<String, u32>> = std::sync::OnceLock::new();

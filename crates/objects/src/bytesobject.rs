@@ -599,7 +599,7 @@ fn bytes_dunder_bytes(slf: Borrowed<'_>) -> PyResult<Owned> {
 crate::shared_bytes_methods! {
     /// Methods of `bytes`.
     static BYTES_METHODS, ForBytes, [
-        "__getnewargs__($self, /)" => bytes_getnewargs, "Return the arguments that make an equal object.";
+        "__getnewargs__($self, /)" => bytes_getnewargs, "";
         "__bytes__($self, /)" => bytes_dunder_bytes, "Return the object as exact bytes.";
         class "fromhex($type, string, /)" => bytes_fromhex, "Make bytes of hexadecimal digits, with or without white space between bytes.";
         "join($self, iterable_of_bytes, /)" => shared::join::<ForBytes>, "Concatenate bytes-like objects with these bytes between them.";

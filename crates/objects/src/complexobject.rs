@@ -305,7 +305,7 @@ methods! {
     static COMPLEX_METHODS = [
         "__complex__($self, /)" => complex___complex__, "The value as an exact complex.";
         "conjugate($self, /)" => complex_conjugate, "The number with the sign of its imaginary part turned around.";
-        "__getnewargs__($self, /)" => complex___getnewargs__, "Arguments for making a copy when unpickling.";
+        "__getnewargs__($self, /)" => complex___getnewargs__, "";
         "__format__($self, format_spec, /)" => complex___format__, "Format after the format specification mini-language.";
     ];
 }

@@ -114,7 +114,7 @@ fn iter_reduce(slf: Borrowed<'_, seqiterobject>) -> PyResult<Owned> {
     unsafe {
         let iter = builtin_iter()?;
         if slf.it_seq.is_null() {
-            return tuple_of(&[iter.as_ptr(), tuple_of(&[])?.as_ptr()]);
+            return tuple_of(&[iter.as_ptr(), tuple_of(&[tuple_of(&[])?.as_ptr()])?.as_ptr()]);
         }
         let index = Owned::from_owned_or_err(PyLong_FromSsize_t(slf.it_index))?;
         tuple_of(&[iter.as_ptr(), tuple_of(&[slf.it_seq])?.as_ptr(), index.as_ptr()])

@@ -1194,8 +1194,7 @@ fn listiter_reduce_general(it: Borrowed<'_, SeqIterObject>, function: Owned) -> 
     // SAFETY: [TYPE] read after the look-up of the builtin, which can run code.
     unsafe {
         if it.it_seq.is_null() || it.it_index < 0 {
-            let iter = builtin(intern!("iter"))?;
-            return tuple_of([Ok(iter), tuple_of([Owned::from_owned_or_err(PyList_New(0))])]);
+            return tuple_of([Ok(function), tuple_of([Owned::from_owned_or_err(PyList_New(0))])]);
         }
         let seq = Owned::from_borrowed(it.it_seq);
         let index = Owned::from_owned_or_err(PyLong_FromSsize_t(it.it_index));

@@ -414,7 +414,7 @@ unsafe fn fast_range_iter(start: c_long, step: c_long, len: c_long) -> Ob {
 methods! {
     static RANGE_METHODS = [
         "__reversed__($self, /)" => range_reverse, "Iterate from the last item to the first.";
-        "__reduce__($self, /)" => range_reduce, "State for pickling.";
+        "__reduce__($self, /)" => range_reduce, "";
         "count($self, object, /)" => range_count, "Say how often value occurs.";
         "index($self, object, /)" => range_index, "Find the position of value; ValueError if it isn't there.";
     ];

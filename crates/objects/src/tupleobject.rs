@@ -411,7 +411,7 @@ pub(crate) fn class_getitem(cls: Borrowed<'_>, item: Borrowed<'_>) -> PyResult<O
 
 methods! {
     static TUPLE_METHODS = [
-        "__getnewargs__($self, /)" => tuple___getnewargs__, "Arguments for making a copy when unpickling.";
+        "__getnewargs__($self, /)" => tuple___getnewargs__, "";
         "index($self, value, start=0, stop=sys.maxsize, /)" => tuple_index, "Find the first position of value; ValueError if there is none.";
         "count($self, value, /)" => tuple_count, "Say how often value occurs.";
         class "__class_getitem__($type, object, /)" => class_getitem, "Parametrise the type for annotations (PEP 585).";

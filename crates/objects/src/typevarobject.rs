@@ -1092,7 +1092,7 @@ pub unsafe fn init_generic_types() -> PyResult<()> {
             size_of::<ParamSpec>(),
             VARIABLE,
             &[
-                slot!(Py_tp_doc doc c"Parameter specification: stands for the parameters of a callable.\n\nThe type parameter syntax makes them: type IntFunc[**P] = Callable[P, int].\nParamSpec('P') makes one that can be reused.\n"),
+                slot!(Py_tp_doc doc c"Parameter specification: stands for the parameters of a callable.\n\nThe type parameter syntax makes them: type IntFunc[**P] = Callable[P, int].\nParamSpec('P') makes one that can be reused.\n\n>>> ParamSpec('P').__name__\n'P'\n"),
                 slot!(Py_tp_members table PARAMSPEC_MEMBERS),
                 slot!(Py_tp_methods table PARAMSPEC_METHODS),
                 slot!(Py_tp_getset table PARAMSPEC_GETSETS),
@@ -1110,7 +1110,7 @@ pub unsafe fn init_generic_types() -> PyResult<()> {
             size_of::<ParamSpecAttr>(),
             ATTR,
             &[
-                slot!(Py_tp_doc doc c"The positional arguments of a ParamSpec: P.args, with P as its __origin__.\n"),
+                slot!(Py_tp_doc doc c"The positional arguments of a ParamSpec: P.args, with P as its __origin__.\n\n>>> P = ParamSpec('P')\n>>> P.args.__origin__ is P\nTrue\n"),
                 slot!(Py_tp_methods table PARAMSPECARGS_METHODS),
                 slot!(Py_tp_new fn PARAMSPECARGS_NEW),
                 slot!(Py_tp_dealloc fn paramspecattr_dealloc),
@@ -1126,7 +1126,7 @@ pub unsafe fn init_generic_types() -> PyResult<()> {
             size_of::<ParamSpecAttr>(),
             ATTR,
             &[
-                slot!(Py_tp_doc doc c"The keyword arguments of a ParamSpec: P.kwargs, with P as its __origin__.\n"),
+                slot!(Py_tp_doc doc c"The keyword arguments of a ParamSpec: P.kwargs, with P as its __origin__.\n\n>>> P = ParamSpec('P')\n>>> P.kwargs.__origin__ is P\nTrue\n"),
                 slot!(Py_tp_methods table PARAMSPECKWARGS_METHODS),
                 slot!(Py_tp_new fn PARAMSPECKWARGS_NEW),
                 slot!(Py_tp_dealloc fn paramspecattr_dealloc),

@@ -62,7 +62,7 @@ fn main() {
             _ => files.push(arg),
         }
     }
-    let lookup = |name: &str| names.get(&name.to_ascii_uppercase()).copied();
+    let lookup = |name: &str| Ok(names.get(&name.to_ascii_uppercase()).copied());
     if !names.is_empty() {
         options.lookup_name = Some(&lookup);
     }

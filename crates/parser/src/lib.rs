@@ -18,7 +18,7 @@ mod unicode_tables;
 
 pub use crate::core::{Mode, Options};
 pub use error::{ErrorKind, Failure, Location, SyntaxError, Warning, WarningCategory};
-pub use literals::{CallbackFailed, NameLookup, Normalizer};
+pub use literals::{CallbackFailed, NameLookup, NoNames, Normalizer};
 pub use source::{Decoder, Line, LineReader, Source};
 pub use tokenizer::{TokenInfo, TokenizerIter};
 pub use unicode::is_printable;

@@ -6,7 +6,10 @@ use crate::ast::{Constant, Int};
 use crate::source::find_byte;
 
 /// Finds the code point that a name in `\N{...}` stands for.
-pub type NameLookup<'l> = &'l dyn Fn(&str) -> Option<u32>;
+pub type NameLookup<'l> = &'l dyn Fn(&str) -> Result<Option<u32>, NoNames>;
+
+/// The table of character names can't be had.
+pub struct NoNames;
 
 /// Brings an identifier into normal form KC; an error stops the parse with [`crate::ErrorKind::Callback`].
 pub type Normalizer<'n> = &'n dyn Fn(&str) -> Result<String, CallbackFailed>;
@@ -352,7 +355,12 @@ impl Unescape<'_, '_, '_> {
             return Err(self.error(start, malformed));
         }
         self.at += 1;
-        let found = std::str::from_utf8(name).ok().and_then(|name| self.lookup_name?(name));
+        let found = match (std::str::from_utf8(name), self.lookup_name) {
+            (Ok(name), Some(lookup)) => lookup(name).map_err(|NoNames| {
+                LiteralError::Unicode("\\N escapes not supported (can't load unicodedata module)".into())
+            })?,
+            _ => None,
+        };
         match found {
             Some(code) => {
                 self.push(code);

@@ -1,15 +1,15 @@
 //! The parser from outside: trees, errors, interactive input, tokens.
 
 use bumpalo::Bump;
-use taipan_parser::{
+use taipan_parser::{NoNames, 
     ErrorKind, Failure, Line, LineReader, Mode, Options, Source, SyntaxError, TokenizerIter, parse,
     parse_slowly,
 };
 
 const SAMPLE: &str = include_str!("sample.py");
 
-fn names(name: &str) -> Option<u32> {
-    (name == "DIGIT ONE").then_some('1' as u32)
+fn names(name: &str) -> Result<Option<u32>, NoNames> {
+    Ok((name == "DIGIT ONE").then_some('1' as u32))
 }
 
 fn options() -> Options<'static> {

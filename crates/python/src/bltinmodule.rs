@@ -538,7 +538,11 @@ unsafe fn min_max_keywords(name: &str, args: *const *mut PyObject, n: Py_ssize_t
     // SAFETY: [ARGS]
     unsafe {
         let (mut key, mut default) = (null_mut(), null_mut());
-        for i in 0..PyTuple_GET_SIZE(kw) {
+        let given = PyTuple_GET_SIZE(kw);
+        if given > 2 {
+            bail!(PyExc_TypeError, "{name}() takes at most 2 keyword arguments ({given} given)");
+        }
+        for i in 0..given {
             let k = PyTuple_GET_ITEM(kw, i);
             let v = *args.add((n + i) as usize);
             if _PyUnicode_EqualToASCIIString(k, c"key".as_ptr()) != 0 {
@@ -1067,7 +1071,7 @@ methods! {
         "all($module, iterable, /)" => builtin_all, "Whether all items are true; True if there is none.";
         "any($module, iterable, /)" => builtin_any, "Whether any item is true; False if there is none.";
         "ascii($module, obj, /)" => builtin_ascii, "The repr() of an object in ASCII.";
-        "bin($module, number, /)" => builtin_bin, "An integer in binary, with 0b in front.";
+        "bin($module, number, /)" => builtin_bin, "An integer in binary, with 0b in front.\n\n>>> bin(10)\n'0b1010'";
         raw "breakpoint", PyMethodDefPointer { PyCFunctionFastWithKeywords: breakpoint_entry }, METH_FASTCALL | METH_KEYWORDS,
             "breakpoint($module, /, *args, **kws)\n--\n\nCall sys.breakpointhook, which enters a debugger.";
         "callable($module, obj, /)" => builtin_callable, "Whether an object can be called.";
@@ -1085,7 +1089,7 @@ methods! {
         "globals($module, /)" => builtin_globals, "The namespace of the current module.";
         "hasattr($module, obj, name, /)" => builtin_hasattr, "Whether an object has an attribute.";
         "hash($module, obj, /)" => builtin_hash, "The hash of an object.";
-        "hex($module, number, /)" => builtin_hex, "An integer in hexadecimal, with 0x in front.";
+        "hex($module, number, /)" => builtin_hex, "An integer in hexadecimal, with 0x in front.\n\n>>> hex(254)\n'0xfe'";
         "id($module, obj, /)" => builtin_id, "The identity of an object: no other object that lives has it.";
         "input($module, prompt='', /)" => builtin_input, "A line from standard input, without its end.";
         "isinstance($module, obj, class_or_tuple, /)" => builtin_isinstance, "Whether an object is an instance of a class or of one of several.";
@@ -1102,7 +1106,7 @@ methods! {
         raw "next", PyMethodDefPointer { PyCFunctionFast: next_entry }, METH_FASTCALL,
             "next(iterator[, default])\n\nThe next item, or the default at the end.";
         "anext($module, aiterator, default=<unrepresentable>, /)" => builtin_anext, "An awaitable for the next item of an asynchronous iterator.";
-        "oct($module, number, /)" => builtin_oct, "An integer in octal, with 0o in front.";
+        "oct($module, number, /)" => builtin_oct, "An integer in octal, with 0o in front.\n\n>>> oct(-8)\n'-0o10'";
         "ord($module, c, /)" => builtin_ord, "The code point of a character.";
         "pow($module, /, base, exp, mod=None)" => builtin_pow, "A power, modulo `mod` if it is given.";
         "print($module, /, *args, sep=' ', end='\\n', file=None, flush=False)" => builtin_print, "Write values to a stream, standard output by default.";
@@ -1538,7 +1542,7 @@ pub static mut PyZip_Type: PyTypeObject = PyTypeObject {
     tp_dealloc: Some(zip_dealloc),
     tp_getattro: Some(PyObject_GenericGetAttr),
     tp_flags: LAZY_FLAGS,
-    tp_doc: c"zip(*iterables, strict=False)\n--\n\nTuples of the items of the iterables, taken side by side, until the shortest\nends; with strict=True it is an error if they don't all end together.".as_ptr(),
+    tp_doc: c"zip(*iterables, strict=False)\n--\n\nTuples of the items of the iterables, taken side by side, until the shortest\nends; with strict=True it is an error if they don't all end together.\n\n>>> list(zip('ab', [1, 2, 3]))\n[('a', 1), ('b', 2)]".as_ptr(),
     tp_traverse: Some(zip_traverse),
     tp_iter: Some(PyObject_SelfIter),
     tp_iternext: Some(zip_next),

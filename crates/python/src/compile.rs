@@ -352,17 +352,17 @@ struct NameApi {
 }
 
 /// The character of a Unicode name, through `unicodedata`.
-fn lookup_name(name: &str) -> Option<u32> {
+fn lookup_name(name: &str) -> Result<Option<u32>, parser::NoNames> {
     // SAFETY: [GIL] the capsule holds such a record.
     unsafe {
         let api = PyCapsule_Import(c"unicodedata._ucnhash_CAPI".as_ptr(), 1).cast::<NameApi>();
         if api.is_null() {
             PyErr_Clear();
-            return None;
+            return Err(parser::NoNames);
         }
         let mut code = 0;
         let found = ((*api).getcode)(name.as_ptr().cast(), name.len() as c_int, &mut code, 0);
-        (found != 0).then_some(code)
+        Ok((found != 0).then_some(code))
     }
 }
 

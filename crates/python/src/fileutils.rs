@@ -283,26 +283,83 @@ pub unsafe extern "C" fn _Py_EncodeLocaleRaw(text: *const libc::wchar_t, error_p
     unsafe { encode_to_c(text, error_pos, true) }
 }
 
-/// Decodes by locale with an error handler of `_Py_error_handler`: 0 strict aborts, 2 surrogateescape; -1 memory, -2 invalid
-/// byte with its position in `wlen`.
+/// The error handlers that locales know, as `_Py_error_handler` numbers them.
+#[derive(Clone, Copy, PartialEq)]
+enum LocaleErrors {
+    Strict,
+    SurrogateEscape,
+    SurrogatePass,
+}
+
+impl LocaleErrors {
+    /// `None` for any other handler: only UTF-8 has a form for surrogates.
+    fn of(errors: c_int) -> Option<Self> {
+        match errors {
+            1 => Some(LocaleErrors::Strict),
+            2 => Some(LocaleErrors::SurrogateEscape),
+            6 if locale_is_utf8() => Some(LocaleErrors::SurrogatePass),
+            _ => None,
+        }
+    }
+}
+
+/// Decodes UTF-8; the position of the first byte that the handler doesn't allow, otherwise.
+fn decode_utf8_with(bytes: &[u8], errors: LocaleErrors) -> Result<Vec<u32>, usize> {
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let (good, bad) = match core::str::from_utf8(&bytes[at..]) {
+            Ok(s) => (s, None),
+            Err(e) => {
+                let end = at + e.valid_up_to();
+                (core::str::from_utf8(&bytes[at..end]).unwrap_or_default(), Some(end))
+            }
+        };
+        out.extend(good.chars().map(|c| c as u32));
+        let Some(bad) = bad else { break };
+        at = bad + 1;
+        match (errors, &bytes[bad..]) {
+            (LocaleErrors::SurrogateEscape, _) => out.push(0xdc00 + bytes[bad] as u32),
+            (LocaleErrors::SurrogatePass, &[0xed, b @ 0xa0..=0xbf, c @ 0x80..=0xbf, ..]) => {
+                out.push(0xd000 | (b as u32 & 0x3f) << 6 | (c as u32 & 0x3f));
+                at = bad + 3;
+            }
+            _ => return Err(bad),
+        }
+    }
+    Ok(out)
+}
+
+/// Decodes by locale with an error handler of `_Py_error_handler`: -1 no memory, -2 an invalid byte, with its position in
+/// `wlen`, -3 a handler that the locale doesn't know.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_DecodeLocaleEx(arg: *const c_char, wstr: *mut *mut libc::wchar_t, wlen: *mut usize, reason: *mut *const c_char, _current_locale: c_int, errors: c_int) -> c_int {
     // SAFETY: [ARGS]
     unsafe {
+        let Some(errors) = LocaleErrors::of(errors) else { return -3 };
         let bytes = CStr::from_ptr(arg).to_bytes();
-        let chars = decode_locale(bytes);
-        const STRICT: c_int = 1;
-        if errors == STRICT
-            && let Some(i) = chars.iter().position(|c| (0xdc80..=0xdcff).contains(c))
-        {
-            if !wlen.is_null() {
-                *wlen = i;
+        let decoded = if locale_is_utf8() {
+            decode_utf8_with(bytes, errors)
+        } else {
+            let chars = decode_locale(bytes);
+            let escaped = chars.iter().position(|c| (0xdc80..=0xdcff).contains(c));
+            match escaped {
+                Some(i) if errors == LocaleErrors::Strict => Err(i),
+                _ => Ok(chars),
             }
-            if !reason.is_null() {
-                *reason = c"decoding error".as_ptr();
+        };
+        let chars = match decoded {
+            Ok(chars) => chars,
+            Err(i) => {
+                if !wlen.is_null() {
+                    *wlen = i;
+                }
+                if !reason.is_null() {
+                    *reason = c"decoding error".as_ptr();
+                }
+                return -2;
             }
-            return -2;
-        }
+        };
         if !wlen.is_null() {
             *wlen = chars.len();
         }
@@ -316,21 +373,50 @@ pub unsafe extern "C" fn _Py_DecodeLocaleEx(arg: *const c_char, wstr: *mut *mut 
 pub unsafe extern "C" fn _Py_EncodeLocaleEx(text: *const libc::wchar_t, str_: *mut *mut c_char, error_pos: *mut usize, reason: *mut *const c_char, _current_locale: c_int, errors: c_int) -> c_int {
     // SAFETY: [ARGS]
     unsafe {
-        const STRICT: c_int = 1;
-        if errors == STRICT {
-            let chars = wide_chars(text);
-            if let Some(i) = chars.iter().position(|c| (0xd800..=0xdfff).contains(c)) {
-                if !error_pos.is_null() {
-                    *error_pos = i;
-                }
-                if !reason.is_null() {
-                    *reason = c"encoding error".as_ptr();
-                }
-                return -2;
+        let Some(errors) = LocaleErrors::of(errors) else { return -3 };
+        let chars = wide_chars(text);
+        let fail = |i: usize| {
+            if !error_pos.is_null() {
+                *error_pos = i;
             }
+            if !reason.is_null() {
+                *reason = c"encoding error".as_ptr();
+            }
+            -2
+        };
+        match errors {
+            LocaleErrors::Strict => {
+                if let Some(i) = chars.iter().position(|c| (0xd800..=0xdfff).contains(c)) {
+                    return fail(i);
+                }
+            }
+            LocaleErrors::SurrogatePass => {
+                let mut out = Vec::with_capacity(chars.len());
+                for (i, &c) in chars.iter().enumerate() {
+                    match char::from_u32(c) {
+                        Some(c) => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+                        None if c <= 0xdfff => out.extend([0xe0 | (c >> 12) as u8, 0x80 | (c >> 6 & 0x3f) as u8, 0x80 | (c & 0x3f) as u8]),
+                        None => return fail(i),
+                    }
+                }
+                let p = PyMem_RawMalloc(out.len() + 1).cast::<c_char>();
+                if p.is_null() {
+                    return -1;
+                }
+                core::ptr::copy_nonoverlapping(out.as_ptr().cast(), p, out.len());
+                *p.add(out.len()) = 0;
+                *str_ = p;
+                return 0;
+            }
+            LocaleErrors::SurrogateEscape => {}
         }
-        *str_ = encode_to_c(text, error_pos, true);
-        if (*str_).is_null() { -2 } else { 0 }
+        let mut at = usize::MAX;
+        *str_ = encode_to_c(text, &mut at, true);
+        match (*str_).is_null() {
+            false => 0,
+            true if at == usize::MAX => -1,
+            true => fail(at),
+        }
     }
 }
 

@@ -213,8 +213,20 @@ fn read_cache(file: &std::path::Path) -> Option<HashMap<&'static str, &'static [
     Some(map)
 }
 
-/// Writes the file with the marshalled code of all frozen modules into the library; for the installation.
-pub fn write_cache() -> PyResult<()> {
+/// The entry of CPython's `getpath.py`, which is no module and not in the library.
+const GETPATH: &str = "<getpath>";
+
+/// The code object of CPython's `getpath.py`. Taipan finds its paths in Rust; the code is there for who wants to run it.
+pub fn getpath() -> PyResult<Owned> {
+    match cached(GETPATH) {
+        Some(data) => code_of(data, "getpath"),
+        None => bail!(PyExc_NotImplementedError, "the installation has no code of getpath.py"),
+    }
+}
+
+/// Writes the file with the marshalled code of all frozen modules into the library, and that of `getpath`, a source file of
+/// CPython's, if it is given; for the installation.
+pub fn write_cache(getpath: Option<&std::path::Path>) -> PyResult<()> {
     let mut out = CACHE_MAGIC.to_vec();
     let mut done: Vec<&str> = Vec::new();
     for e in FROZEN {
@@ -228,6 +240,19 @@ pub fn write_cache() -> PyResult<()> {
         out.extend_from_slice(&(code.len() as u32).to_le_bytes());
         out.extend_from_slice(&code);
     }
+    if let Some(path) = getpath {
+        let source = match std::fs::read(path) {
+            Ok(s) => s,
+            Err(e) => bail!(PyExc_OSError, "can't read {}: {}", path.display(), e),
+        };
+        let code = crate::compile::compile_bytes(&source, "<frozen getpath>", crate::compile::Start::File, 0, -1)?;
+        // SAFETY: live.
+        let code = unsafe { crate::marshal::dumps(code.as_ptr(), crate::marshal::Py_MARSHAL_VERSION, true)? };
+        out.extend_from_slice(&(GETPATH.len() as u32).to_le_bytes());
+        out.extend_from_slice(GETPATH.as_bytes());
+        out.extend_from_slice(&(code.len() as u32).to_le_bytes());
+        out.extend_from_slice(&code);
+    }
     let file = stdlib().join(CACHE_FILE);
     let temporary = file.with_extension(format!("{}", std::process::id()));
     let written = std::fs::write(&temporary, &out).and_then(|()| std::fs::rename(&temporary, &file));
@@ -238,20 +263,23 @@ pub fn write_cache() -> PyResult<()> {
     Ok(())
 }
 
+/// What the file with marshalled code has under a name.
+fn cached(name: &str) -> Option<&'static [u8]> {
+    let mut all = DATA.lock().unwrap_or_else(|e| e.into_inner());
+    if all.is_none() {
+        let file = stdlib().join(CACHE_FILE);
+        *all = Some(if std::env::var_os("TAIPAN_NO_FROZEN_CACHE").is_some() { None } else { read_cache(&file) }.unwrap_or_default());
+    }
+    all.as_ref().and_then(|m| m.get(name)).copied()
+}
+
 /// The marshalled code of a frozen module.
 pub fn data(f: &Frozen) -> PyResult<&'static [u8]> {
     if let Some(code) = f.given {
         return Ok(code);
     }
-    {
-        let mut all = DATA.lock().unwrap_or_else(|e| e.into_inner());
-        if all.is_none() {
-            let file = stdlib().join(CACHE_FILE);
-            *all = Some(if std::env::var_os("TAIPAN_NO_FROZEN_CACHE").is_some() { None } else { read_cache(&file) }.unwrap_or_default());
-        }
-        if let Some(d) = all.as_ref().and_then(|m| m.get(f.path)) {
-            return Ok(d);
-        }
+    if let Some(d) = cached(f.path) {
+        return Ok(d);
     }
     let code: &'static [u8] = Box::leak(compile(f.path)?.into_boxed_slice());
     if let Some(m) = DATA.lock().unwrap_or_else(|e| e.into_inner()).as_mut() {

@@ -295,13 +295,13 @@ pub fn siphash13(k0: u64, k1: u64, data: &[u8]) -> u64 {
     v[0] ^ v[1] ^ v[2] ^ v[3]
 }
 
-fn write_frozen_cache(_: ()) -> PyResult<()> {
-    crate::frozen::write_cache()
+fn write_frozen_cache(_: (), getpath: Option<&str>) -> PyResult<()> {
+    crate::frozen::write_cache(getpath.map(std::path::Path::new))
 }
 
 methods! {
     static IMP_METHODS = [
-        "_write_frozen_cache($module, /)" => write_frozen_cache, "Write the marshalled code of the frozen modules next to the library; for the installation.";
+        "_write_frozen_cache($module, getpath=None, /)" => write_frozen_cache, "Write the marshalled code of the frozen modules next to the library; for the installation.";
         "extension_suffixes($module, /)" => imp_extension_suffixes, "The suffixes of extension modules, most specific first.";
         "lock_held($module, /)" => imp_lock_held, "Whether some thread holds the import lock.";
         "acquire_lock($module, /)" => imp_acquire_lock, "Take the import lock.";

@@ -242,11 +242,10 @@ pub unsafe extern "C" fn _PyObject_GetCrossInterpreterData(_op: *mut PyObject, _
     -1
 }
 
-/// The code object of CPython's `getpath.py`: Taipan finds its paths in Rust.
+/// The code object of CPython's `getpath.py`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_Get_Getpath_CodeObject() -> *mut PyObject {
-    let _ = raise!(PyExc_NotImplementedError, "_Py_Get_Getpath_CodeObject: paths are not computed by Python code");
-    null_mut()
+    crate::frozen::getpath().into_c()
 }
 
 /// How far apart two texts in UTF-8 are, as suggestions for misspelt names count it; no more than `max`.

@@ -174,7 +174,7 @@ pub static mut PyTraceBack_Type: PyTypeObject = PyTypeObject {
     tp_basicsize: size_of::<Tb>() as Py_ssize_t,
     tp_dealloc: Some(tb_dealloc),
     tp_flags: Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
-    tp_doc: c"TracebackType(tb_next, tb_frame, tb_lasti, tb_lineno)\n--\n\nWhere an exception passed, from the outermost frame inwards.".as_ptr(),
+    tp_doc: c"traceback(tb_next, tb_frame, tb_lasti, tb_lineno)\n--\n\nWhere an exception passed, from the outermost frame inwards.".as_ptr(),
     tp_traverse: Some(tb_traverse),
     tp_clear: Some(tb_clear),
     tp_methods: (&raw mut TB_METHODS).cast(),

@@ -180,9 +180,16 @@ unsafe extern "C" fn product_new(tp: *mut PyTypeObject, args: *mut PyObject, kwa
         let make = || -> PyResult<Owned> {
             let mut repeat = 1;
             if !kwargs.is_null() && PyDict_Size(kwargs) > 0 {
+                let n = PyDict_Size(kwargs);
+                if n > 1 {
+                    bail!(PyExc_TypeError, "product() takes at most 1 keyword argument ({} given)", n);
+                }
                 let given = PyDict_GetItemWithError(kwargs, intern!("repeat"));
-                if given.is_null() || PyDict_Size(kwargs) > 1 {
-                    bail!(PyExc_TypeError, "product() got an unexpected keyword argument");
+                if given.is_null() {
+                    let (mut pos, mut name, mut value) = (0, null_mut(), null_mut());
+                    PyDict_Next(kwargs, &mut pos, &mut name, &mut value);
+                    PyErr_Format(PyExc_TypeError, c"product() got an unexpected keyword argument '%S'".as_ptr(), name);
+                    return Err(Raised::assume());
                 }
                 repeat = PyNumber_AsSsize_t(given, PyExc_OverflowError);
                 if repeat == -1 && err_occurred() {

@@ -1069,7 +1069,7 @@ pub(crate) unsafe fn dict_equal(a: *mut PyDictObject, b: *mut PyDictObject) -> P
             }
             let Some(other) = Owned::from_borrowed_or_opt(other) else { return Ok(false) };
             drop(key);
-            let cmp = PyObject_RichCompareBool(other.as_ptr(), value.as_ptr(), Py_EQ);
+            let cmp = PyObject_RichCompareBool(value.as_ptr(), other.as_ptr(), Py_EQ);
             if cmp <= 0 {
                 check_status(cmp)?;
                 return Ok(false);

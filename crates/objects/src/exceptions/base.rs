@@ -184,8 +184,8 @@ fn BaseException_add_note(e: Exc<'_>, note: Borrowed<'_>) -> PyResult<()> {
 
 methods! {
     pub(super) static BASE_METHODS = [
-        "__reduce__($self, /)" => BaseException_reduce, "State for pickling.";
-        "__setstate__($self, object, /)" => BaseException_setstate, "Set attributes when unpickling.";
+        "__reduce__($self, /)" => BaseException_reduce, "";
+        "__setstate__($self, object, /)" => BaseException_setstate, "";
         "with_traceback($self, object, /)" => BaseException_with_traceback, "Set __traceback__ and return the exception.";
         "add_note($self, object, /)" => BaseException_add_note, "Add a line that is shown with the exception.";
     ];

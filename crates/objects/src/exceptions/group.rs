@@ -250,9 +250,9 @@ fn BaseExceptionGroup_subgroup(g: Group<'_>, matcher: Borrowed<'_>) -> PyResult<
 
 methods! { pub(super) static GROUP_METHODS = [
     class "__class_getitem__($type, object, /)" => class_getitem, "Parametrise the type for annotations (PEP 585).";
-    "derive($self, object, /)" => BaseExceptionGroup_derive, "Make a group of the same kind with other exceptions; split and subgroup call it.";
-    "split($self, object, /)" => BaseExceptionGroup_split, "The part that matches a class, a tuple of classes or a function, and the rest.";
-    "subgroup($self, object, /)" => BaseExceptionGroup_subgroup, "The part that matches a class, a tuple of classes or a function.";
+    "derive($self, object, /)" => BaseExceptionGroup_derive, "";
+    "split($self, object, /)" => BaseExceptionGroup_split, "";
+    "subgroup($self, object, /)" => BaseExceptionGroup_subgroup, "";
 ]; }
 members! { pub(super) static GROUP_MEMBERS = [
     "message", Py_T_OBJECT, offset_of!(PyBaseExceptionGroupObject, msg), Py_READONLY, "message";

@@ -140,7 +140,7 @@ fn ImportError_reduce(e: Borrowed<'_, PyImportErrorObject>) -> PyResult<Owned> {
 }
 
 methods! { pub(super) static IMPORT_METHODS = [
-    "__reduce__($self, /)" => ImportError_reduce, "State for pickling.";
+    "__reduce__($self, /)" => ImportError_reduce, "";
 ]; }
 
 // --- NameError and AttributeError -----------------------------------------------------------------------------------
@@ -199,8 +199,8 @@ fn AttributeError_reduce(e: Borrowed<'_, PyAttributeErrorObject>) -> PyResult<Ow
 }
 
 methods! { pub(super) static ATTRIBUTE_METHODS = [
-    "__getstate__($self, /)" => AttributeError_getstate, "State for pickling: attributes without the object.";
-    "__reduce__($self, /)" => AttributeError_reduce, "State for pickling.";
+    "__getstate__($self, /)" => AttributeError_getstate, "";
+    "__reduce__($self, /)" => AttributeError_reduce, "";
 ]; }
 
 // --- SyntaxError ----------------------------------------------------------------------------------------------------

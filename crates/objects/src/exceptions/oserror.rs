@@ -195,7 +195,7 @@ fn OSError_written_set(e: OsErr<'_>, value: Option<Borrowed<'_>>) -> PyResult<()
 }
 
 methods! { pub(super) static OSERROR_METHODS = [
-    "__reduce__($self, /)" => OSError_reduce, "State for pickling.";
+    "__reduce__($self, /)" => OSError_reduce, "";
 ]; }
 members! { pub(super) static OSERROR_MEMBERS = [
     "errno", Py_T_OBJECT, offset_of!(PyOSErrorObject, myerrno), 0, "error number";

@@ -243,16 +243,16 @@ fn long_get1(_: Long<'_>) -> PyResult<Owned> {
 methods! {
     static LONG_METHODS = [
         "conjugate($self, /)" => long_self, "The complex conjugate, which is the integer itself.";
-        "bit_length($self, /)" => int_bit_length, "How many bits the magnitude takes: 6 for 37, which is 0b100101.";
-        "bit_count($self, /)" => int_bit_count, "How many ones the magnitude has in binary: 3 for 13, which is 0b1101.";
+        "bit_length($self, /)" => int_bit_length, "How many bits the magnitude takes: 6 for 37, which is 0b100101.\n\n>>> (37).bit_length()\n6";
+        "bit_count($self, /)" => int_bit_count, "How many ones the magnitude has in binary: 3 for 13, which is 0b1101.\n\n>>> (13).bit_count()\n3";
         "to_bytes($self, /, length=1, byteorder='big', *, signed=False)" => int_to_bytes, "Write the integer as length bytes, most significant first unless byteorder is\n'little'. OverflowError if they don't suffice, or if it is negative and signed is\nfalse; otherwise negative numbers are written in two's complement.";
         class "from_bytes($type, /, bytes, byteorder='big', *, signed=False)" => int_from_bytes, "Read an integer from a bytes-like object or an iterable of bytes: the reverse of\nto_bytes.";
-        "as_integer_ratio($self, /)" => int_as_integer_ratio, "The pair (self, 1): numerator and denominator.";
+        "as_integer_ratio($self, /)" => int_as_integer_ratio, "The pair (self, 1): numerator and denominator.\n\n>>> (-7).as_integer_ratio()\n(-7, 1)";
         "__trunc__($self, /)" => long_self, "The integer itself.";
         "__floor__($self, /)" => long_self, "The integer itself.";
         "__ceil__($self, /)" => long_self, "The integer itself.";
         "__round__($self, ndigits=<unrepresentable>, /)" => int___round__, "Round to a power of ten if ndigits is negative, halves to even.";
-        "__getnewargs__($self, /)" => int___getnewargs__, "Arguments for making a copy when unpickling.";
+        "__getnewargs__($self, /)" => int___getnewargs__, "";
         "__format__($self, format_spec, /)" => int___format__, "Format after the format specification mini-language.";
         "__sizeof__($self, /)" => int___sizeof__, "Memory that the integer takes, in bytes.";
         "is_integer($self, /)" => int_is_integer, "True, as for every integer.";
@@ -386,7 +386,7 @@ pub static mut PyLong_Type: PyTypeObject = PyTypeObject {
     tp_hash: Some(long_hash),
     tp_getattro: Some(PyObject_GenericGetAttr),
     tp_flags: Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_LONG_SUBCLASS | _Py_TPFLAGS_MATCH_SELF,
-    tp_doc: c"int([x]) -> integer\nint(x, base=10) -> integer\n\nConvert a number or a text to an integer; without an argument it is 0.\n\nA number is converted by its __int__; floats are cut off at the point. A str,\nbytes or bytearray must hold an integer literal in the base, which is 2 to 36,\nor 0 to go by the literal's prefix. Spaces around it and a sign are allowed.".as_ptr(),
+    tp_doc: c"int([x]) -> integer\nint(x, base=10) -> integer\n\nConvert a number or a text to an integer; without an argument it is 0.\n\nA number is converted by its __int__; floats are cut off at the point. A str,\nbytes or bytearray must hold an integer literal in the base, which is 2 to 36,\nor 0 to go by the literal's prefix. Spaces around it and a sign are allowed.\n\n>>> int('ff', 16)\n255".as_ptr(),
     tp_richcompare: Some(long_richcompare),
     tp_methods: (&raw mut LONG_METHODS).cast(),
     tp_getset: (&raw mut LONG_GETSET).cast(),

@@ -610,10 +610,7 @@ fn type_sizeof(slf: Tp<'_>) -> PyResult<usize> {
         let mut size = size_of::<PyHeapTypeObject>();
         let keys: *mut PyDictKeysObject = (*slf.as_ptr().cast::<PyHeapTypeObject>()).ht_cached_keys.cast();
         if !keys.is_null() {
-            let entry = if (*keys).dk_kind == 0 { 24 } else { 16 };
-            size += size_of::<PyDictKeysObject>()
-                + (1usize << (*keys).dk_log2_index_bytes)
-                + ((*keys).dk_usable + (*keys).dk_nentries) as usize * entry;
+            size += crate::dictobject::keys::keys_size(keys);
         }
         Ok(size)
     }

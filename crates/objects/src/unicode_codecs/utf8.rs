@@ -51,6 +51,8 @@ fn decode_slow(input: &[u8], errors: *const c_char, consumed: Option<&mut isize>
                 }
                 (s.len(), c"unexpected end of data")
             }
+            // The start of a surrogate, which the error handler may know to complete.
+            Some(_) if consumed.is_some() && s.len() - at == 2 && s[at] == 0xed && (0xa0..=0xbf).contains(&s[at + 1]) => break,
             Some(n) => {
                 let lead = s[at];
                 let invalid_start = !(0xc2..=0xf4).contains(&lead);

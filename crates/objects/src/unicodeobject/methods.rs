@@ -413,7 +413,7 @@ methods! {
         "__format__($self, format_spec, /)" => str_format_spec, "Format the string as format_spec says.";
         static "maketrans(x, y=<unrepresentable>, z=<unrepresentable>, /)" => str_maketrans, "Return a table for translate().";
         "__sizeof__($self, /)" => str_sizeof, "Return the size in memory, in bytes.";
-        "__getnewargs__($self, /)" => str_getnewargs, "Return the arguments that make an equal string.";
+        "__getnewargs__($self, /)" => str_getnewargs, "";
     ];
 }
 

@@ -476,6 +476,11 @@ fn percent_format(fmt: StrRef<'_>, args: Borrowed<'_>) -> PyResult<StrObj> {
     let mapping = unsafe { PyMapping_Check(args.ob()) != 0 && PyTuple_Check(args.ob()) == 0 && PyUnicode_Check(args.ob()) == 0 };
     let t = text(fmt);
     let mut p = Percent::new(t, args, mapping, false);
+    // SAFETY: [TYPE]
+    if t.find_char(b'%' as u32).is_none() && unsafe { PyUnicode_CheckExact(fmt.ob()) } != 0 {
+        p.finish()?;
+        return Ok(fmt.to_owned());
+    }
     let mut w = Writer::growing(t.len() + 100);
     while p.pos < t.len() {
         let rest = t.slice(p.pos, t.len());

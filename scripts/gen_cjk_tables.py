@@ -3,7 +3,8 @@
 
 usage: cpython3.13 scripts/gen_cjk_tables.py [FILE]
 
-Each table maps codes to code points. A code is two bytes as a number; 0x10000 is added to the two bytes that follow 0x8F in
+The file starts with the offsets of the tables and, last, of the four-byte ranges of GB 18030: four bytes each, the least
+significant first. Each table maps codes to code points. A code is two bytes as a number; 0x10000 is added to the two bytes that follow 0x8F in
 a sequence of three, 0x20000 to a single byte. The value of a code that stands for two code points is 0x110000 plus the
 index of the pair. The file holds for each table of TABLES, all numbers as LEB128:
 
@@ -21,8 +22,6 @@ stands for "not mapped"."""
 
 import codecs
 import sys
-
-NONE = None
 
 
 def try_decode(codec, data):
@@ -285,10 +284,12 @@ def gb18030_ranges(out):
 def main():
     target = sys.argv[1] if len(sys.argv) > 1 else "Modules/cjkcodecs/src/tables.bin"
     out = bytearray()
+    offsets = []
     made = {}
     names = [name for name, _, _ in TABLES]
     for name, base, make in TABLES:
         start = len(out)
+        offsets.append(start)
         t = made[name] = make()
         old = made[base] if base else Table()
         if base and not any(t.classes):
@@ -318,8 +319,11 @@ def main():
         mapping(out, t.enc, inverse(t))
         print(name, len(t.dec), len(t.enc), len(t.pairs), len(out) - start, "bytes", file=sys.stderr)
     check_sets(made)
+    offsets.append(len(out))
     gb18030_ranges(out)
     with open(target, "wb") as f:
+        for offset in offsets:
+            f.write((offset + 4 * len(offsets)).to_bytes(4, "little"))
         f.write(out)
 
 

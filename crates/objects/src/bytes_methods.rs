@@ -975,7 +975,7 @@ macro_rules! shared_bytes_methods {
                 raw "endswith", PyMethodDefPointer { PyCFunctionFast: $crate::bytes_methods::search::<$f, 6> }, METH_FASTCALL, "endswith($self, suffix[, start[, end]], /)\n--\n\nTell whether the bytes end with suffix, or with one of a tuple of suffixes.";
                 "expandtabs($self, /, tabsize=8)" => $crate::bytes_methods::expandtabs::<$f>, "Return a copy where spaces up to the next tab stop replace tabs.";
                 raw "find", PyMethodDefPointer { PyCFunctionFast: $crate::bytes_methods::search::<$f, 0> }, METH_FASTCALL, "find($self, sub[, start[, end]], /)\n--\n\nReturn the position of the first occurrence of sub, or -1.";
-                "hex($self, /, sep=<unrepresentable>, bytes_per_sep=1)" => $crate::bytes_methods::hex::<$f>, "Return hexadecimal digits, with sep between groups of bytes_per_sep bytes.\n\n>>> b'\\x0a\\xff'.hex('-')\n'0a-ff'";
+                "hex($self, /, sep=<unrepresentable>, bytes_per_sep=1)" => $crate::bytes_methods::hex::<$f>, "Return hexadecimal digits, with sep between groups of bytes_per_sep bytes.\n\n>>> value = b'\\n\\xff '\n>>> value.hex()\n'0aff20'\n>>> value.hex(':')\n'0a:ff:20'\n>>> value.hex('-', 2)\n'0a-ff20'\n>>> value.hex('-', -2)\n'0aff-20'";
                 raw "index", PyMethodDefPointer { PyCFunctionFast: $crate::bytes_methods::search::<$f, 2> }, METH_FASTCALL, "index($self, sub[, start[, end]], /)\n--\n\nLike find, but raise ValueError if there is no occurrence.";
                 "isalnum($self, /)" => $crate::bytes_methods::isalnum::<$f>, "Tell whether all bytes are ASCII letters or digits and there is one.";
                 "isalpha($self, /)" => $crate::bytes_methods::isalpha::<$f>, "Tell whether all bytes are ASCII letters and there is one.";

@@ -588,9 +588,9 @@ methods! {
         "__floor__($self, /)" => float___floor__, "The greatest integer that is not above the number.";
         "__ceil__($self, /)" => float___ceil__, "The least integer that is not below the number.";
         "__round__($self, ndigits=None, /)" => float___round__, "The nearest integer, halves to even; with ndigits a float with that many decimals.";
-        "as_integer_ratio($self, /)" => float_as_integer_ratio, "Numerator and denominator of the exact value, in lowest terms:\n(5, 2) for 2.5. The denominator is positive.\n\n>>> (2.5).as_integer_ratio()\n(5, 2)";
-        class "fromhex($type, string, /)" => float_fromhex, "Read a float from hexadecimal text such as '0x1.8p3'.\n\n>>> float.fromhex('0x1.8p3')\n12.0";
-        "hex($self, /)" => float_hex, "The exact value in hexadecimal: '0x1.8000000000000p+3' for 12.0.\n\n>>> (12.0).hex()\n'0x1.8000000000000p+3'";
+        "as_integer_ratio($self, /)" => float_as_integer_ratio, "Numerator and denominator of the exact value, in lowest terms:\n(5, 2) for 2.5. The denominator is positive.\n\n>>> (2.5).as_integer_ratio()\n(5, 2)\n>>> (-3.0).as_integer_ratio()\n(-3, 1)\n>>> (0.0).as_integer_ratio()\n(0, 1)";
+        class "fromhex($type, string, /)" => float_fromhex, "Read a float from hexadecimal text such as '0x1.8p3'.\n\n>>> float.fromhex('0x1.8p3')\n12.0\n>>> float.fromhex('-0x.8')\n-0.5";
+        "hex($self, /)" => float_hex, "The exact value in hexadecimal: '0x1.8000000000000p+3' for 12.0.\n\n>>> (12.0).hex()\n'0x1.8000000000000p+3'\n>>> (-0.5).hex()\n'-0x1.0000000000000p-1'";
         "is_integer($self, /)" => float_is_integer, "Whether there is no fraction.";
         "__getnewargs__($self, /)" => float___getnewargs__, "";
         class "__getformat__($type, typestr, /)" => float___getformat__, "How C doubles or floats are represented; meant for Python's tests.";

@@ -56,6 +56,8 @@ pub struct Collector {
     pub enabled: bool,
     /// Whether a collection is running.
     pub collecting: bool,
+    /// What a running collection has found to be garbage, while finalisers run: `objects` doesn't show it.
+    hidden: Vec<*mut PyObject>,
     /// `gc.set_debug` flags.
     pub debug: c_int,
     /// `gc.get_count`: allocations less deallocations, then collections of the next younger generation.
@@ -82,6 +84,7 @@ pub struct Collector {
 pub static mut GC: Collector = Collector {
     enabled: true,
     collecting: false,
+    hidden: Vec::new(),
     debug: 0,
     count: [0; 3],
     threshold: [2000, 10, 10],
@@ -942,8 +945,10 @@ unsafe fn collect_main(generation: usize) -> (Py_ssize_t, Py_ssize_t) {
             *state_of(op) &= !COLLECTING;
         }
         let (garbage, legacy) = split_legacy(unreachable);
+        gc().hidden.clone_from(&garbage);
         handle_weakrefs(&garbage);
         finalize(&garbage);
+        gc().hidden = Vec::new();
         // What finalisers brought back to life stays.
         let Some(again) = Examined::new(garbage, 1) else {
             free_scratch();
@@ -1198,7 +1203,14 @@ unsafe fn invoke_callbacks(phase: &core::ffi::CStr, generation: usize, collected
 /// The tracked objects of one generation (0 to 2), or of all; borrowed pointers, valid until Python code runs.
 pub fn objects(generation: Option<usize>) -> Vec<*mut PyObject> {
     // SAFETY: [GIL]
-    unsafe { gather(|state| generation.is_none_or(|g| ((state & GENERATION) >> GENERATION_SHIFT) as usize == g)) }
+    unsafe {
+        let mut all = gather(|state| generation.is_none_or(|g| ((state & GENERATION) >> GENERATION_SHIFT) as usize == g));
+        if !gc().hidden.is_empty() {
+            let hidden: std::collections::HashSet<*mut PyObject> = gc().hidden.iter().copied().collect();
+            all.retain(|op| !hidden.contains(op));
+        }
+        all
+    }
 }
 
 /// Moves all tracked objects to the permanent generation, or back to the oldest.

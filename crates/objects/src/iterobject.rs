@@ -243,7 +243,7 @@ fn calliter_reduce(slf: Borrowed<'_, calliterobject>) -> PyResult<Owned> {
     if !slf.it_callable.is_null() && !slf.it_sentinel.is_null() {
         return tuple_of(&[iter.as_ptr(), tuple_of(&[slf.it_callable, slf.it_sentinel])?.as_ptr()]);
     }
-    tuple_of(&[iter.as_ptr(), tuple_of(&[])?.as_ptr()])
+    tuple_of(&[iter.as_ptr(), tuple_of(&[tuple_of(&[])?.as_ptr()])?.as_ptr()])
 }
 
 methods! {

@@ -243,11 +243,11 @@ fn long_get1(_: Long<'_>) -> PyResult<Owned> {
 methods! {
     static LONG_METHODS = [
         "conjugate($self, /)" => long_self, "The complex conjugate, which is the integer itself.";
-        "bit_length($self, /)" => int_bit_length, "How many bits the magnitude takes: 6 for 37, which is 0b100101.\n\n>>> (37).bit_length()\n6";
-        "bit_count($self, /)" => int_bit_count, "How many ones the magnitude has in binary: 3 for 13, which is 0b1101.\n\n>>> (13).bit_count()\n3";
+        "bit_length($self, /)" => int_bit_length, "How many bits the magnitude takes: 6 for 37, which is 0b100101.\n\n>>> (37).bit_length()\n6\n>>> (0).bit_length()\n0";
+        "bit_count($self, /)" => int_bit_count, "How many ones the magnitude has in binary: 3 for 13, which is 0b1101.\n\n>>> (13).bit_count()\n3\n>>> (-13).bit_count()\n3";
         "to_bytes($self, /, length=1, byteorder='big', *, signed=False)" => int_to_bytes, "Write the integer as length bytes, most significant first unless byteorder is\n'little'. OverflowError if they don't suffice, or if it is negative and signed is\nfalse; otherwise negative numbers are written in two's complement.";
         class "from_bytes($type, /, bytes, byteorder='big', *, signed=False)" => int_from_bytes, "Read an integer from a bytes-like object or an iterable of bytes: the reverse of\nto_bytes.";
-        "as_integer_ratio($self, /)" => int_as_integer_ratio, "The pair (self, 1): numerator and denominator.\n\n>>> (-7).as_integer_ratio()\n(-7, 1)";
+        "as_integer_ratio($self, /)" => int_as_integer_ratio, "The pair (self, 1): numerator and denominator.\n\n>>> (-7).as_integer_ratio()\n(-7, 1)\n>>> (0).as_integer_ratio()\n(0, 1)\n>>> True.as_integer_ratio()\n(1, 1)";
         "__trunc__($self, /)" => long_self, "The integer itself.";
         "__floor__($self, /)" => long_self, "The integer itself.";
         "__ceil__($self, /)" => long_self, "The integer itself.";

@@ -1424,7 +1424,7 @@ methods! {
         "tobytes($self, /, order='C')" => tobytes_default,
             "The items as bytes.\n\nThe order is 'C', 'F' (Fortran) or 'A', which keeps the order of contiguous memory.";
         "hex($self, /, sep=<unrepresentable>, bytes_per_sep=1)" => memoryview_hex,
-            "The bytes as hexadecimal digits.\n\nA separator may be put after each group of bytes_per_sep bytes, counted from the right,\nor from the left if that is negative.\n\n>>> memoryview(b'\\x0a\\xff').hex(':')\n'0a:ff'";
+            "The bytes as hexadecimal digits.\n\nA separator may be put after each group of bytes_per_sep bytes, counted from the right,\nor from the left if that is negative.\n\n>>> value = memoryview(b'\\n\\xff ')\n>>> value.hex()\n'0aff20'\n>>> value.hex(':')\n'0a:ff:20'\n>>> value.hex('-', 2)\n'0a-ff20'\n>>> value.hex('-', -2)\n'0aff-20'";
         "tolist($self, /)" => memoryview_tolist, "The items as a list, nested for several dimensions.";
         "cast($self, /, format, shape=<unrepresentable>)" => memoryview_cast, "A view with another format or shape.";
         "toreadonly($self, /)" => memoryview_toreadonly, "A read-only view of the same memory.";

@@ -376,7 +376,12 @@ unsafe fn render(w: &mut Writer, obj: *mut PyObject, spec: StrRef<'_>, range: Ra
 /// # Safety
 /// `args` is a tuple, `kwargs` a dict or NULL.
 pub unsafe fn format(s: StrRef<'_>, args: *mut PyObject, kwargs: *mut PyObject) -> PyResult<StrObj> {
-    Formatter { args, kwargs, auto: AutoNumber::default() }.build(s, 0..text(s).len(), 2)
+    let t = text(s);
+    // SAFETY: [TYPE]
+    if unsafe { PyUnicode_CheckExact(s.ob()) } != 0 && t.find_char(b'{' as u32).is_none() && t.find_char(b'}' as u32).is_none() {
+        return Ok(s.to_owned());
+    }
+    Formatter { args, kwargs, auto: AutoNumber::default() }.build(s, 0..t.len(), 2)
 }
 
 /// `s.format_map(mapping)`.

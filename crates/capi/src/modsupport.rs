@@ -91,9 +91,13 @@ impl Builder<'_> {
     unsafe fn eat(&mut self, c: u8) -> bool {
         // SAFETY: [ARGS] as for `peek`; `c` is not NUL.
         unsafe {
-            let yes = *self.at == c;
-            self.at = self.at.add(yes as usize);
-            yes
+            // Adding the comparison's result to the pointer would save the branch, but is compiled wrongly where this is
+            // inlined (rustc 1.95 at -O3 loses the step).
+            if *self.at != c {
+                return false;
+            }
+            self.at = self.at.add(1);
+            true
         }
     }
     /// Items up to `end` (0 for the format's end), which is consumed. After an error, the remaining arguments are still

@@ -14,7 +14,7 @@ use z::{
 };
 
 /// `zlib.error`.
-static mut ERROR: *mut PyObject = null_mut();
+static ERROR: PerInterpreter = PerInterpreter::new();
 
 const MAX_WBITS: c_int = 15;
 const DEFLATED: c_int = 8;
@@ -121,8 +121,8 @@ impl Stream {
         // SAFETY: [GIL] the class exists once the module does.
         unsafe {
             match why {
-                Some(why) => raise_str(ERROR, &format!("Error {err} {doing}: {why}")),
-                None => raise_str(ERROR, &format!("Error {err} {doing}")),
+                Some(why) => raise_str(ERROR.get(), &format!("Error {err} {doing}: {why}")),
+                None => raise_str(ERROR.get(), &format!("Error {err} {doing}")),
             }
         }
     }
@@ -149,7 +149,7 @@ fn compress(_: (), data: BufferView, level: Option<i32>, wbits: Option<i32>) -> 
         Z_OK => {}
         Z_MEM_ERROR => return Err(no_memory("Out of memory while compressing data")),
         // SAFETY: [GIL]
-        Z_STREAM_ERROR => return Err(unsafe { raise_str(ERROR, "Bad compression level") }),
+        Z_STREAM_ERROR => return Err(unsafe { raise_str(ERROR.get(), "Bad compression level") }),
         _ => return Err(s.error(err, "while compressing data")),
     }
     let mut out = Output::unlimited();
@@ -668,7 +668,7 @@ fn exec(module: Borrowed<'_>) -> PyResult<()> {
         check_status(PyType_Ready(&raw mut DECOMPRESS))?;
         check_status(PyType_Ready(&raw mut ZLIB_DECOMPRESSOR))?;
         let error = take(PyErr_NewException(c"zlib.error".as_ptr(), null_mut(), null_mut()))?;
-        ERROR = error.clone().into_raw();
+        ERROR.set(Some(error.clone()));
         add_object(module, c"error", Ok(error))?;
         add_object(module, c"_ZlibDecompressor", Ok(Owned::from_borrowed((&raw mut ZLIB_DECOMPRESSOR).cast())))?;
     }

@@ -11,15 +11,15 @@ use taipan_objects::typeobject::TYPE_INIT;
 use taipan_objects::unicodeobject::{Text, from_units, text_of};
 use taipan_objects::with_units;
 
-static mut ERROR: *mut PyObject = null_mut();
-static mut DIALECTS: *mut PyObject = null_mut();
+static ERROR: PerInterpreter = PerInterpreter::new();
+static DIALECTS: PerInterpreter = PerInterpreter::new();
 static mut FIELD_LIMIT: isize = 128 * 1024;
 
 macro_rules! csv_error {
     ($($t:tt)*) => {{
         #[allow(unused_unsafe, reason = "usable inside and outside unsafe blocks")]
         // SAFETY: [GIL] the class exists once the module does.
-        unsafe { raise_str(ERROR, &format!($($t)*)) }
+        unsafe { raise_str(ERROR.get(), &format!($($t)*)) }
     }};
 }
 
@@ -52,7 +52,7 @@ type D<'a> = Borrowed<'a, Dialect>;
 fn from_registry(name: *mut PyObject) -> PyResult<Owned> {
     // SAFETY: [ARGS]
     unsafe {
-        let found = PyDict_GetItemWithError(DIALECTS, name);
+        let found = PyDict_GetItemWithError(DIALECTS.get(), name);
         if found.is_null() {
             return Err(if err_occurred() { Raised::assume() } else { csv_error!("unknown dialect") });
         }
@@ -847,7 +847,7 @@ fn writer(_: (), fileobj: Borrowed<'_>, dialect: Opt<'_>, options: Kwargs<'_>) -
 
 fn list_dialects(_: ()) -> PyResult<Owned> {
     // SAFETY: [GIL]
-    unsafe { take(PyDict_Keys(DIALECTS)) }
+    unsafe { take(PyDict_Keys(DIALECTS.get())) }
 }
 fn register_dialect(_: (), name: Borrowed<'_>, dialect: Opt<'_>, options: Kwargs<'_>) -> PyResult<()> {
     // SAFETY: [ARGS]
@@ -856,13 +856,13 @@ fn register_dialect(_: (), name: Borrowed<'_>, dialect: Opt<'_>, options: Kwargs
             bail!(PyExc_TypeError, "dialect name must be a string");
         }
         let dialect = call_dialect(dialect, options)?;
-        check_status(PyDict_SetItem(DIALECTS, name.ob(), dialect.as_ptr().cast()))
+        check_status(PyDict_SetItem(DIALECTS.get(), name.ob(), dialect.as_ptr().cast()))
     }
 }
 fn unregister_dialect(_: (), name: Borrowed<'_>) -> PyResult<()> {
     from_registry(name.ob())?;
     // SAFETY: [ARGS]
-    unsafe { check_status(PyDict_DelItem(DIALECTS, name.ob())) }
+    unsafe { check_status(PyDict_DelItem(DIALECTS.get(), name.ob())) }
 }
 fn get_dialect(_: (), name: Borrowed<'_>) -> PyResult<Owned> {
     from_registry(name.ob())
@@ -910,10 +910,10 @@ fn exec(module: Borrowed<'_>) -> PyResult<()> {
             add_object(module, name, Ok(Owned::from_borrowed(tp.cast())))?;
         }
         let dialects = take(PyDict_New())?;
-        DIALECTS = dialects.clone().into_raw();
+        DIALECTS.set(Some(dialects.clone()));
         add_object(module, c"_dialects", Ok(dialects))?;
         let error = take(PyErr_NewException(c"_csv.Error".as_ptr(), null_mut(), null_mut()))?;
-        ERROR = error.clone().into_raw();
+        ERROR.set(Some(error.clone()));
         add_object(module, c"Error", Ok(error))?;
     }
     for (name, value) in [

@@ -16,16 +16,16 @@ use taipan_objects::longobject::{long_from_i64, long_from_u64, to_i64, to_u64};
 use taipan_objects::typeobject::TYPE_INIT;
 
 /// `struct.error`.
-static mut STRUCT_ERROR: *mut PyObject = null_mut();
+static STRUCT_ERROR: PerInterpreter = PerInterpreter::new();
 /// Format to Struct, for the functions of the module.
-static mut CACHE: *mut PyObject = null_mut();
+static CACHE: PerInterpreter = PerInterpreter::new();
 const MAXCACHE: isize = 100;
 
 macro_rules! struct_error {
     ($($t:tt)*) => {{
         #[allow(unused_unsafe, reason = "usable inside and outside unsafe blocks")]
         // SAFETY: [GIL] the class exists once the module does.
-        unsafe { raise_str(STRUCT_ERROR, &format!($($t)*)) }
+        unsafe { raise_str(STRUCT_ERROR.get(), &format!($($t)*)) }
     }};
 }
 
@@ -728,7 +728,7 @@ impl<'a> FromArg<'a> for Compiled {
 unsafe fn compiled(fmt: *mut PyObject) -> PyResult<Compiled> {
     // SAFETY: [TYPE] the cache holds Structs only.
     unsafe {
-        let found = PyDict_GetItemWithError(CACHE, fmt);
+        let found = PyDict_GetItemWithError(CACHE.get(), fmt);
         if !found.is_null() {
             return Ok(Compiled(Owned::from_borrowed(found.cast())));
         }
@@ -736,10 +736,11 @@ unsafe fn compiled(fmt: *mut PyObject) -> PyResult<Compiled> {
             return Err(Raised::assume());
         }
         let s = take(PyObject_CallOneArg((&raw mut STRUCT).cast(), fmt))?;
-        if PyDict_Size(CACHE) >= MAXCACHE {
-            PyDict_Clear(CACHE);
+        let cache = CACHE.get();
+        if PyDict_Size(cache) >= MAXCACHE {
+            PyDict_Clear(cache);
         }
-        if let Err(e) = check_status(PyDict_SetItem(CACHE, fmt, s.as_ptr())) {
+        if let Err(e) = check_status(PyDict_SetItem(cache, fmt, s.as_ptr())) {
             e.clear();
         }
         Ok(Compiled(s.cast()))
@@ -748,7 +749,7 @@ unsafe fn compiled(fmt: *mut PyObject) -> PyResult<Compiled> {
 
 fn clearcache(_: ()) -> PyResult<()> {
     // SAFETY: [GIL]
-    unsafe { PyDict_Clear(CACHE) };
+    unsafe { PyDict_Clear(CACHE.get()) };
     Ok(())
 }
 fn calcsize(_: (), format: Compiled) -> PyResult<isize> {
@@ -805,16 +806,13 @@ and P pointer. White space between items is ignored.", methods: METHODS, exec: e
 fn exec(module: Borrowed<'_>) -> PyResult<()> {
     // SAFETY: [GIL]
     unsafe {
-        if STRUCT_ERROR.is_null() {
-            CACHE = PyDict_New();
-            if CACHE.is_null() {
-                return Err(no_memory());
-            }
-            STRUCT_ERROR = take(PyErr_NewException(c"struct.error".as_ptr(), null_mut(), null_mut()))?.into_raw();
+        if STRUCT_ERROR.get().is_null() {
+            CACHE.set(Some(take(PyDict_New())?));
+            STRUCT_ERROR.set(Some(take(PyErr_NewException(c"struct.error".as_ptr(), null_mut(), null_mut()))?));
         }
         check_status(PyType_Ready(&raw mut UNPACK_ITER))?;
         taipan_clinic::module::add_type(module, &raw mut STRUCT)?;
-        taipan_clinic::module::add_object(module, c"error", Ok(Owned::from_borrowed(STRUCT_ERROR)))
+        taipan_clinic::module::add_object(module, c"error", Ok(Owned::from_borrowed(STRUCT_ERROR.get())))
     }
 }
 

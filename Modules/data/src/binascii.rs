@@ -9,13 +9,13 @@ use taipan_clinic::module::add_object;
 use taipan_clinic::{BufferView, FromArg, methods, module};
 use taipan_objects::bytesobject::new_bytes;
 
-static mut ERROR: *mut PyObject = null_mut();
+static ERROR: PerInterpreter = PerInterpreter::new();
 
 macro_rules! error {
     ($($t:tt)*) => {{
         #[allow(unused_unsafe, reason = "usable inside and outside unsafe blocks")]
         // SAFETY: [GIL] the class exists once the module does.
-        unsafe { raise_str(ERROR, &format!($($t)*)) }
+        unsafe { raise_str(ERROR.get(), &format!($($t)*)) }
     }};
 }
 
@@ -423,7 +423,7 @@ fn exec(module: Borrowed<'_>) -> PyResult<()> {
     // SAFETY: [GIL]
     unsafe {
         let error = take(PyErr_NewException(c"binascii.Error".as_ptr(), PyExc_ValueError, null_mut()))?;
-        ERROR = error.clone().into_raw();
+        ERROR.set(Some(error.clone()));
         add_object(module, c"Error", Ok(error))?;
         add_object(module, c"Incomplete", take(PyErr_NewException(c"binascii.Incomplete".as_ptr(), null_mut(), null_mut())))
     }

@@ -10,12 +10,39 @@ struct Callback {
     kwargs: Option<Owned>,
 }
 
-/// What is registered; guarded by the GIL. An entry unregistered while others are compared is `None`.
-static mut CALLBACKS: Vec<Option<Callback>> = Vec::new();
+/// What is registered in an interpreter.
+struct Registered {
+    interp: *mut PyInterpreterState,
+    /// An entry unregistered while others are compared is `None`.
+    callbacks: Vec<Option<Callback>>,
+    c_callbacks: Vec<CCallback>,
+}
+
+/// For each interpreter that has registered something; guarded by the GIL.
+static mut ALL: Vec<Registered> = Vec::new();
+
+fn registered(interp: *mut PyInterpreterState) -> &'static mut Registered {
+    // SAFETY: [GIL] no reference is kept over a call into Python.
+    unsafe {
+        let all = &mut *(&raw mut ALL);
+        let i = match all.iter().position(|r| r.interp == interp) {
+            Some(i) => i,
+            None => {
+                all.push(Registered { interp, callbacks: Vec::new(), c_callbacks: Vec::new() });
+                all.len() - 1
+            }
+        };
+        &mut all[i]
+    }
+}
+
+fn current_interp() -> *mut PyInterpreterState {
+    // SAFETY: [GIL]
+    unsafe { (*current_tstate()).interp }
+}
 
 fn callbacks() -> &'static mut Vec<Option<Callback>> {
-    // SAFETY: [GIL] no reference is kept over a call into Python.
-    unsafe { &mut *(&raw mut CALLBACKS) }
+    &mut registered(current_interp()).callbacks
 }
 
 fn register<'a>(_: (), func: Borrowed<'a>, args: Args<'a>, kwargs: Kwargs<'a>) -> PyResult<Owned> {
@@ -111,29 +138,32 @@ module! {
 /// A C function for the end of the interpreter, with its argument.
 type CCallback = (unsafe extern "C" fn(*mut core::ffi::c_void), *mut core::ffi::c_void);
 
-static mut C_CALLBACKS: Vec<CCallback> = Vec::new();
-
 /// Registers a C function for the end of the interpreter, after Python code can no longer run.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyUnstable_AtExit(
-    _interp: *mut PyInterpreterState,
+    interp: *mut PyInterpreterState,
     func: unsafe extern "C" fn(*mut core::ffi::c_void),
     data: *mut core::ffi::c_void,
 ) -> core::ffi::c_int {
-    // SAFETY: [GIL]
-    unsafe { (*(&raw mut C_CALLBACKS)).push((func, data)) };
+    registered(interp).c_callbacks.push((func, data));
     0
 }
 
-/// Calls the C functions, first registered first; the lifecycle calls it last thing.
+/// Calls the C functions of the running interpreter, first registered first, and forgets all of it; the lifecycle calls it
+/// last thing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyAtExit_Fini() {
+    let interp = current_interp();
     // SAFETY: [GIL] taken out before the calls.
     unsafe {
-        for (func, data) in core::mem::take(&mut *(&raw mut C_CALLBACKS)) {
+        for (func, data) in core::mem::take(&mut registered(interp).c_callbacks) {
             func(data);
         }
     }
+    let left = core::mem::take(callbacks());
+    drop(left);
+    // SAFETY: [GIL]
+    unsafe { (*(&raw mut ALL)).retain(|r| r.interp != interp) };
 }
 
 /// Calls what is registered; the lifecycle calls it first thing at finalisation.

@@ -81,7 +81,11 @@ fn list_from(objects: impl IntoIterator<Item = *mut PyObject>) -> PyResult<Owned
 }
 
 fn get_objects(_: (), generation: Option<isize>) -> PyResult<Owned> {
-    audit(c"gc.get_objects", generation.unwrap_or(-1))?;
+    // SAFETY: [GIL]
+    unsafe {
+        let number = Owned::from_owned_or_err(PyLong_FromSsize_t(generation.unwrap_or(-1)))?;
+        audit(c"gc.get_objects", number.as_ptr())?;
+    }
     match generation {
         None => list_from(gc::objects(None)),
         Some(g) if g < 0 => bail!(PyExc_ValueError, "generation parameter cannot be negative"),
@@ -92,11 +96,10 @@ fn get_objects(_: (), generation: Option<isize>) -> PyResult<Owned> {
     }
 }
 
-fn audit(event: &core::ffi::CStr, value: isize) -> PyResult<()> {
-    // SAFETY: [GIL]
+unsafe fn audit(event: &core::ffi::CStr, value: *mut PyObject) -> PyResult<()> {
+    // SAFETY: [ARGS]
     unsafe {
-        let arg = Owned::from_owned_or_err(PyLong_FromSsize_t(value))?;
-        let args = Owned::from_owned_or_err(_PyTuple_FromArray([arg.as_ptr()].as_ptr(), 1))?;
+        let args = Owned::from_owned_or_err(_PyTuple_FromArray([value].as_ptr(), 1))?;
         check_status(PySys_AuditTuple(event.as_ptr(), args.as_ptr()))
     }
 }
@@ -112,6 +115,10 @@ unsafe extern "C" fn collect_referent(op: *mut PyObject, arg: *mut core::ffi::c_
 }
 
 fn get_referents(_: (), objs: Args<'_>) -> PyResult<Owned> {
+    let args = objs.to_tuple()?;
+    // SAFETY: live.
+    unsafe { audit(c"gc.get_referents", args.as_ptr())? };
+    drop(args);
     let mut found: Vec<*mut PyObject> = Vec::new();
     for op in objs.iter() {
         // SAFETY: [TYPE-READY] the objects are complete.
@@ -132,6 +139,11 @@ unsafe extern "C" fn refers_to(op: *mut PyObject, arg: *mut core::ffi::c_void) -
 }
 
 fn get_referrers(_: (), objs: Args<'_>) -> PyResult<Owned> {
+    let args = objs.to_tuple()?;
+    // SAFETY: live.
+    unsafe { audit(c"gc.get_referrers", args.as_ptr())? };
+    // It refers to all of them and must be gone.
+    drop(args);
     let targets: &[*mut PyObject] = objs.0;
     let mut found = Vec::new();
     for op in gc::objects(None) {

@@ -19,7 +19,7 @@ pub struct IoBase {
 }
 
 /// `io.UnsupportedOperation`; made when the module is.
-pub static mut UNSUPPORTED: *mut PyObject = null_mut();
+pub static UNSUPPORTED: PerInterpreter = PerInterpreter::new();
 
 /// The module's types. They are made from the static descriptions in these files when the module is.
 pub struct Types {
@@ -67,7 +67,7 @@ pub fn types() -> &'static Types {
 /// Raises io.UnsupportedOperation.
 pub fn unsupported(what: &str) -> Raised {
     // SAFETY: [STATIC] set before any stream exists.
-    unsafe { raise_str(*(&raw const UNSUPPORTED), what) }
+    unsafe { raise_str(UNSUPPORTED.get(), what) }
 }
 
 /// `stream.closed`, which may raise.

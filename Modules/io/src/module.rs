@@ -203,13 +203,13 @@ fn exec(module: Borrowed<'_>) -> PyResult<()> {
     add_int(module, c"DEFAULT_BUFFER_SIZE", 8192)?;
     // SAFETY: [STATIC] bases come before what derives from them.
     unsafe {
-        if UNSUPPORTED.is_null() {
+        if UNSUPPORTED.get().is_null() {
             let bases = [PyExc_OSError, PyExc_ValueError];
             let bases = Owned::from_owned_or_err(_PyTuple_FromArray(bases.as_ptr(), 2))?;
             let exc = Owned::from_owned_or_err(PyErr_NewException(c"io.UnsupportedOperation".as_ptr(), bases.as_ptr(), null_mut()))?;
-            UNSUPPORTED = exc.into_raw();
+            UNSUPPORTED.set(Some(exc));
         }
-        add_object(module, c"UnsupportedOperation", Ok(Owned::from_borrowed(UNSUPPORTED)))?;
+        add_object(module, c"UnsupportedOperation", Ok(Owned::from_borrowed(UNSUPPORTED.get())))?;
         add_object(module, c"BlockingIOError", Ok(Owned::from_borrowed(PyExc_BlockingIOError)))?;
         let t = &raw mut TYPES;
         if (*t).textiowrapper.is_null() {

@@ -1,11 +1,11 @@
 //! What the module needs of others: copyreg's tables, the mappings for Python 2, and its own exception classes.
 
 use crate::{own, tuple};
-use core::ptr::null_mut;
+use core::ptr::{null, null_mut};
 use taipan_abi::*;
 use taipan_clinic::module::heap_type;
 
-/// See the file. All are owned and live as long as the process.
+/// See the file. All are owned and live as long as their interpreter.
 pub struct State {
     pub pickle_error: *mut PyObject,
     pub pickling_error: *mut PyObject,
@@ -27,32 +27,50 @@ pub struct State {
     pub unpickler_memo_proxy: *mut PyTypeObject,
 }
 
-static mut STATE: State = State {
-    pickle_error: null_mut(),
-    pickling_error: null_mut(),
-    unpickling_error: null_mut(),
-    dispatch_table: null_mut(),
-    extension_registry: null_mut(),
-    extension_cache: null_mut(),
-    inverted_registry: null_mut(),
-    name_mapping_2to3: null_mut(),
-    import_mapping_2to3: null_mut(),
-    name_mapping_3to2: null_mut(),
-    import_mapping_3to2: null_mut(),
-    codecs_encode: null_mut(),
-    getattr: null_mut(),
-    partial: null_mut(),
-    pickler: null_mut(),
-    unpickler: null_mut(),
-    pickler_memo_proxy: null_mut(),
-    unpickler_memo_proxy: null_mut(),
-};
+/// A capsule with the interpreter's [`State`].
+static STATE: PerInterpreter = PerInterpreter::new();
+/// The interpreter that asked last, and its state.
+static mut LAST: (*mut PyInterpreterState, *mut State) = (null_mut(), null_mut());
 
-/// The state; complete once the module has been executed, before which nobody can get here.
+/// The state of the running interpreter; complete once the module has been executed, before which nobody can get here.
 #[inline(always)]
 pub fn state() -> &'static State {
-    // SAFETY: [GIL] written by init only.
-    unsafe { &*(&raw const STATE) }
+    // SAFETY: [GIL] written by init only; it lives as long as the interpreter.
+    unsafe {
+        if (*current_tstate()).interp == LAST.0 {
+            return &*LAST.1;
+        }
+        find_state()
+    }
+}
+
+#[cold]
+unsafe fn find_state() -> &'static State {
+    // SAFETY: [GIL] init made the capsule.
+    unsafe {
+        let p = PyCapsule_GetPointer(STATE.get(), null()).cast::<State>();
+        LAST = ((*current_tstate()).interp, p);
+        &*p
+    }
+}
+
+/// Frees the state of an interpreter that ends. What it refers to goes with that one's modules.
+unsafe extern "C" fn free_state(capsule: *mut PyObject) {
+    // SAFETY: [OWN] made by init.
+    unsafe {
+        let p = PyCapsule_GetPointer(capsule, null()).cast::<State>();
+        if LAST.1 == p {
+            LAST = (null_mut(), null_mut());
+        }
+        let s = Box::from_raw(p);
+        for op in [
+            s.pickle_error, s.pickling_error, s.unpickling_error, s.dispatch_table, s.extension_registry, s.extension_cache, s.inverted_registry,
+            s.name_mapping_2to3, s.import_mapping_2to3, s.name_mapping_3to2, s.import_mapping_3to2, s.codecs_encode, s.getattr, s.partial,
+            s.pickler.cast(), s.unpickler.cast(), s.pickler_memo_proxy.cast(), s.unpickler_memo_proxy.cast(),
+        ] {
+            Py_XDECREF(op);
+        }
+    }
 }
 
 /// `PicklingError(msg)`.
@@ -89,7 +107,11 @@ unsafe fn import_dict(module: &core::ffi::CStr, name: &core::ffi::CStr) -> PyRes
 pub fn init(module: Borrowed<'_>) -> PyResult<()> {
     // SAFETY: [GIL] the old references are kept: somebody may be using them.
     unsafe {
-        let s = &raw mut STATE;
+        if STATE.get().is_null() {
+            let p: *mut State = Box::into_raw(Box::new(core::mem::zeroed()));
+            STATE.set(Some(own(PyCapsule_New(p.cast(), null(), Some(free_state)))?));
+        }
+        let s = PyCapsule_GetPointer(STATE.get(), null()).cast::<State>();
         (*s).dispatch_table = import_dict(c"copyreg", c"dispatch_table")?;
         (*s).extension_registry = import_dict(c"copyreg", c"_extension_registry")?;
         (*s).inverted_registry = import_dict(c"copyreg", c"_inverted_registry")?;

@@ -1,9 +1,8 @@
 //! `os.fork` and what happens around it.
 
 use crate::support::*;
-use core::ffi::c_int;
+use core::ffi::{c_int, c_ulong};
 use core::ptr::null_mut;
-use core::sync::atomic::{AtomicPtr, Ordering::*};
 use taipan_abi::*;
 use taipan_clinic::methods;
 
@@ -14,28 +13,28 @@ unsafe extern "C" {
     fn _PyRuntimeState_ReInitThreads();
 }
 
-/// Functions to call, in a list; NULL until there is one.
-struct Hooks(AtomicPtr<PyObject>);
+/// Functions to call, in a list of each interpreter; NULL until there is one.
+struct Hooks(PerInterpreter);
 
-static BEFORE: Hooks = Hooks(AtomicPtr::new(null_mut()));
-static AFTER_IN_CHILD: Hooks = Hooks(AtomicPtr::new(null_mut()));
-static AFTER_IN_PARENT: Hooks = Hooks(AtomicPtr::new(null_mut()));
+static BEFORE: Hooks = Hooks(PerInterpreter::new());
+static AFTER_IN_CHILD: Hooks = Hooks(PerInterpreter::new());
+static AFTER_IN_PARENT: Hooks = Hooks(PerInterpreter::new());
 
 impl Hooks {
     fn add(&self, func: Option<Borrowed<'_>>) -> PyResult<()> {
         let Some(func) = func else { return Ok(()) };
         // SAFETY: [GIL]
         unsafe {
-            if self.0.load(Relaxed).is_null() {
-                self.0.store(own(PyList_New(0))?.into_raw(), Relaxed);
+            if self.0.get().is_null() {
+                self.0.set(Some(own(PyList_New(0))?));
             }
-            check_status(PyList_Append(self.0.load(Relaxed), func.ob()))
+            check_status(PyList_Append(self.0.get(), func.ob()))
         }
     }
 
     /// Calls all; what they raise is reported. They may register more.
     fn run(&self, reverse: bool) {
-        let all = self.0.load(Relaxed);
+        let all = self.0.get();
         if all.is_null() {
             return;
         }
@@ -127,17 +126,43 @@ pub fn finalizing_error(text: &str) -> Raised {
     unsafe { taipan_abi::error::raise_str(PyExc_PythonFinalizationError, text) }
 }
 
+/// `Py_RTFLAGS_FORK`.
+const RTFLAGS_FORK: c_ulong = 1 << 15;
+/// `Py_RTFLAGS_EXEC`.
+const RTFLAGS_EXEC: c_ulong = 1 << 16;
+
+fn has_feature(feature: c_ulong) -> bool {
+    // SAFETY: [GIL]
+    unsafe { _PyInterpreterState_HasFeature((*current_tstate()).interp, feature) != 0 }
+}
+
+/// Refuses to become another program where the interpreter may not.
+pub fn check_exec_allowed() -> PyResult<()> {
+    if !has_feature(RTFLAGS_EXEC) {
+        bail!(PyExc_RuntimeError, "exec not supported for isolated subinterpreters");
+    }
+    Ok(())
+}
+
+/// Whether the running interpreter is the main one.
+pub fn in_main_interpreter() -> bool {
+    // SAFETY: [GIL]
+    unsafe { (*current_tstate()).interp == PyInterpreterState_Main() }
+}
+
 /// Refuses to fork while the interpreter ends.
 pub fn check_not_finalizing() -> PyResult<()> {
-    // SAFETY: plain query.
-    if unsafe { Py_IsFinalizing() } != 0 {
+    // SAFETY: [GIL]
+    if unsafe { _PyInterpreterState_IsFinalizing((*current_tstate()).interp) } != 0 {
         return Err(finalizing_error("can't fork at interpreter shutdown"));
     }
     Ok(())
 }
 
 unsafe extern "C" {
-    fn Py_IsFinalizing() -> c_int;
+    fn _PyInterpreterState_IsFinalizing(interp: *mut PyInterpreterState) -> c_int;
+    fn _PyInterpreterState_HasFeature(interp: *mut PyInterpreterState, feature: c_ulong) -> c_int;
+    fn PyInterpreterState_Main() -> *mut PyInterpreterState;
     static PyExc_PythonFinalizationError: *mut PyObject;
 }
 
@@ -163,6 +188,9 @@ fn forking(name: &str, f: impl FnOnce() -> libc::pid_t) -> PyResult<libc::pid_t>
 
 fn os_fork(_: ()) -> PyResult<i32> {
     check_not_finalizing()?;
+    if !has_feature(RTFLAGS_FORK) {
+        bail!(PyExc_RuntimeError, "fork not supported for isolated subinterpreters");
+    }
     audit_ints(c"os.fork", [])?;
     // SAFETY: the child continues with one thread.
     forking("fork", || unsafe { libc::fork() })
@@ -170,6 +198,9 @@ fn os_fork(_: ()) -> PyResult<i32> {
 
 fn os_forkpty(_: ()) -> PyResult<Owned> {
     check_not_finalizing()?;
+    if !in_main_interpreter() {
+        bail!(PyExc_RuntimeError, "fork not supported for subinterpreters");
+    }
     audit_ints(c"os.forkpty", [])?;
     let mut master = -1;
     // SAFETY: as above; the rest is optional.

@@ -433,6 +433,9 @@ unsafe fn fork_exec_impl(a: &[*mut PyObject]) -> PyResult<Owned> {
         if has_preexec && Py_IsFinalizing() != 0 {
             return Err(crate::fork::finalizing_error("preexec_fn not supported at interpreter shutdown"));
         }
+        if has_preexec && !crate::fork::in_main_interpreter() {
+            bail!(PyExc_RuntimeError, "preexec_fn not supported within subinterpreters");
+        }
         if close_fds && fds[7] < 3 {
             bail!(PyExc_ValueError, "errpipe_write must be >= 3");
         }

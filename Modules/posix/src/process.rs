@@ -87,6 +87,7 @@ unsafe fn parse_envlist(env: *mut PyObject) -> PyResult<StringArray> {
 }
 
 fn os_execv(_: (), path: Path, argv: Borrowed<'_>) -> PyResult<()> {
+    crate::fork::check_exec_allowed()?;
     // SAFETY: live; only returns on failure.
     unsafe {
         let args = parse_arglist(
@@ -102,6 +103,7 @@ fn os_execv(_: (), path: Path, argv: Borrowed<'_>) -> PyResult<()> {
 }
 
 fn os_execve(_: (), path: Path<ALLOW_FD>, argv: Borrowed<'_>, env: Borrowed<'_>) -> PyResult<()> {
+    crate::fork::check_exec_allowed()?;
     // SAFETY: live; only returns on failure.
     unsafe {
         if PyList_Check(argv.ob()) == 0 && PyTuple_Check(argv.ob()) == 0 {

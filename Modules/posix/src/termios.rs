@@ -4,17 +4,17 @@ use crate::path::{CInt, Fildes};
 use crate::support::*;
 use core::ffi::c_int;
 use core::ptr::null_mut;
-use core::sync::atomic::{AtomicPtr, Ordering::*};
+use core::sync::atomic::{Ordering::*};
 use taipan_abi::*;
 use taipan_clinic::{methods, module, module::add_object};
 
 /// `termios.error`, which is no OSError.
-static ERROR: AtomicPtr<PyObject> = AtomicPtr::new(null_mut());
+static ERROR: PerInterpreter = PerInterpreter::new();
 
 fn error() -> Raised {
     // SAFETY: [GIL] made when the module was.
     unsafe {
-        PyErr_SetFromErrno(ERROR.load(Relaxed));
+        PyErr_SetFromErrno(ERROR.get());
         Raised::assume()
     }
 }
@@ -157,11 +157,11 @@ methods! {
 fn exec(module: Borrowed<'_>) -> PyResult<()> {
     // SAFETY: [GIL]
     unsafe {
-        if ERROR.load(Relaxed).is_null() {
+        if ERROR.get().is_null() {
             let e = own(PyErr_NewException(c"termios.error".as_ptr(), null_mut(), null_mut()))?;
-            ERROR.store(e.into_raw(), Relaxed);
+            ERROR.set(Some(e));
         }
-        add_object(module, c"error", Ok(Owned::from_borrowed(ERROR.load(Relaxed))))?;
+        add_object(module, c"error", Ok(Owned::from_borrowed(ERROR.get())))?;
     }
     add_ints(module, crate::names::TERMIOS_CONSTANTS)
 }

@@ -37,8 +37,8 @@ fn exec(module: Borrowed<'_>) -> PyResult<()> {
         let os_error = PyExc_OSError;
         let herror = Owned::from_owned_or_err(PyErr_NewException(c"socket.herror".as_ptr(), os_error, null_mut()))?;
         let gaierror = Owned::from_owned_or_err(PyErr_NewException(c"socket.gaierror".as_ptr(), os_error, null_mut()))?;
-        HERROR = herror.clone().into_raw();
-        GAIERROR = gaierror.clone().into_raw();
+        HERROR.set(Some(herror.clone()));
+        GAIERROR.set(Some(gaierror.clone()));
         add_object(module, c"herror", Ok(herror))?;
         add_object(module, c"gaierror", Ok(gaierror))?;
         add_object(module, c"error", Ok(Owned::from_borrowed(os_error)))?;

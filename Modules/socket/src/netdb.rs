@@ -10,9 +10,9 @@ use taipan_abi::*;
 use taipan_clinic::{Args, BufferView, methods};
 
 /// `socket.herror` and `socket.gaierror`.
-pub static mut HERROR: *mut PyObject = null_mut();
+pub static HERROR: PerInterpreter = PerInterpreter::new();
 /// See [`HERROR`].
-pub static mut GAIERROR: *mut PyObject = null_mut();
+pub static GAIERROR: PerInterpreter = PerInterpreter::new();
 
 unsafe extern "C" {
     // Not declared by the crate `libc`.
@@ -42,12 +42,12 @@ fn gai_error(error: c_int) -> Raised {
         return os_error();
     }
     // SAFETY: [GIL] the text is static.
-    unsafe { numbered_error(GAIERROR, error, libc::gai_strerror(error)) }
+    unsafe { numbered_error(GAIERROR.get(), error, libc::gai_strerror(error)) }
 }
 
 fn host_error(error: c_int) -> Raised {
     // SAFETY: [GIL] the text is static.
-    unsafe { numbered_error(HERROR, error, hstrerror(error)) }
+    unsafe { numbered_error(HERROR.get(), error, hstrerror(error)) }
 }
 
 /// The list that `getaddrinfo` returns.

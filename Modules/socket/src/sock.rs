@@ -778,6 +778,10 @@ pub fn make_type(module: Borrowed<'_>) -> PyResult<Owned> {
     };
     // SAFETY: [GIL] the specification is complete.
     unsafe {
+        // The type is immutable: all interpreters use one.
+        if !SOCK_TYPE.is_null() {
+            return Ok(Owned::from_borrowed(SOCK_TYPE.cast()));
+        }
         let tp = Owned::from_owned_or_err(PyType_FromModuleAndSpec(module.ob(), &mut spec, null_mut()))?;
         SOCK_TYPE = tp.clone().into_raw().cast();
         Ok(tp)

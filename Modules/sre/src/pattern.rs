@@ -229,20 +229,20 @@ enum Filter {
 }
 
 /// `re._compile_template`, fetched once.
-static mut COMPILE_TEMPLATE: *mut PyObject = null_mut();
+static COMPILE_TEMPLATE: PerInterpreter = PerInterpreter::new();
 
 /// Compiles a replacement by `re`'s Python code.
 pub fn compile_template(pattern: P<'_>, template: Borrowed<'_>) -> PyResult<Owned<Template>> {
     // SAFETY: [GIL] [ARGS]
     unsafe {
-        let cell = &raw mut COMPILE_TEMPLATE;
-        if (*cell).is_null() {
+        if COMPILE_TEMPLATE.get().is_null() {
             let f = _PyImport_GetModuleAttrString(c"re".as_ptr(), c"_compile_template".as_ptr());
-            setref(cell, Owned::from_owned_or_err(f)?.into_raw());
+            COMPILE_TEMPLATE.set(Some(Owned::from_owned_or_err(f)?));
         }
+        let compile = Owned::from_borrowed(COMPILE_TEMPLATE.get());
         let call = |t: *mut PyObject| {
             let args = [pattern.ob(), t];
-            Owned::from_owned_or_err(PyObject_Vectorcall(*cell, args.as_ptr(), 2, null_mut()))
+            Owned::from_owned_or_err(PyObject_Vectorcall(compile.as_ptr(), args.as_ptr(), 2, null_mut()))
         };
         let result = match call(template.ob()) {
             Ok(r) => r,

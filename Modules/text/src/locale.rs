@@ -7,7 +7,7 @@ use taipan_abi::*;
 use taipan_clinic::{Str, methods, module, module::add_int, module::add_object};
 
 /// `locale.Error`; made with the module.
-static mut ERROR: *mut PyObject = null_mut();
+static ERROR: PerInterpreter = PerInterpreter::new();
 
 unsafe fn text(p: *const c_char) -> PyResult<Owned> {
     // SAFETY: [ARGS] a C string of the C library.
@@ -18,7 +18,7 @@ fn setlocale(_: (), category: i32, locale: Option<&str>) -> PyResult<Owned> {
     // SAFETY: [GIL] the result is copied at once.
     unsafe {
         if !(0..=12).contains(&category) {
-            return Err(raise_str(ERROR, "invalid locale category"));
+            return Err(raise_str(ERROR.get(), "invalid locale category"));
         }
         let name = match locale {
             None => None,
@@ -26,7 +26,7 @@ fn setlocale(_: (), category: i32, locale: Option<&str>) -> PyResult<Owned> {
         };
         let r = libc::setlocale(category, name.as_ref().map_or(core::ptr::null(), |n| n.as_ptr()));
         if r.is_null() {
-            return Err(raise_str(ERROR, if name.is_some() { "unsupported locale setting" } else { "locale query failed" }));
+            return Err(raise_str(ERROR.get(), if name.is_some() { "unsupported locale setting" } else { "locale query failed" }));
         }
         text(r)
     }
@@ -243,10 +243,10 @@ fn exec(module: Borrowed<'_>) -> PyResult<()> {
     }
     // SAFETY: [STATIC]
     unsafe {
-        if ERROR.is_null() {
-            ERROR = Owned::from_owned_or_err(PyErr_NewException(c"locale.Error".as_ptr(), null_mut(), null_mut()))?.into_raw();
+        if ERROR.get().is_null() {
+            ERROR.set(Some(Owned::from_owned_or_err(PyErr_NewException(c"locale.Error".as_ptr(), null_mut(), null_mut()))?));
         }
-        add_object(module, c"Error", Ok(Owned::from_borrowed(ERROR)))
+        add_object(module, c"Error", Ok(Owned::from_borrowed(ERROR.get())))
     }
 }
 module! {

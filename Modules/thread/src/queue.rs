@@ -25,7 +25,7 @@ struct SimpleQueue {
 }
 type Q<'a> = Borrowed<'a, SimpleQueue>;
 
-static mut EMPTY: *mut PyObject = null_mut();
+static EMPTY: PerInterpreter = PerInterpreter::new();
 
 #[allow(clippy::mut_from_ref, reason = "[GIL] no reference is kept over a call that can run Python code")]
 fn items<'a>(slf: Q<'a>) -> &'a mut VecDeque<Owned> {
@@ -109,7 +109,7 @@ fn put_nowait(slf: Q<'_>, item: Borrowed<'_>) -> PyResult<()> {
 fn empty_error() -> Raised {
     // SAFETY: [GIL] made with the module.
     unsafe {
-        PyErr_SetNone(EMPTY);
+        PyErr_SetNone(EMPTY.get());
         Raised::assume()
     }
 }
@@ -202,7 +202,7 @@ fn exec(module: Borrowed<'_>) -> PyResult<()> {
     unsafe {
         let doc = c"Raised by get() and get_nowait() of an empty queue.";
         let exc = Owned::from_owned_or_err(PyErr_NewExceptionWithDoc(c"_queue.Empty".as_ptr(), doc.as_ptr(), null_mut(), null_mut()))?;
-        EMPTY = exc.clone().into_raw();
+        EMPTY.set(Some(exc.clone()));
         add_object(module, c"Empty", Ok(exc))?;
         add_type(module, &raw mut SimpleQueue_Type)
     }

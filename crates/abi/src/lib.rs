@@ -8,6 +8,7 @@ pub mod error;
 pub mod externs;
 pub mod layout;
 pub mod ownership;
+pub mod per_interpreter;
 pub mod refcount;
 pub mod va_list;
 
@@ -27,5 +28,6 @@ pub use layout::{
     PyCFunctionObject, PyCMethodObject, PyHeapTypeObject, _specialization_cache,
 };
 pub use ownership::{AsObject, Borrowed, Owned};
+pub use per_interpreter::PerInterpreter;
 pub use refcount::*;
 pub use va_list::VaListTag;

@@ -580,6 +580,7 @@ unsafe fn create_slot(def: *mut PyModuleDef, name: *const c_char) -> PyResult<(*
     unsafe {
         let mut create: *mut c_void = null_mut();
         let (mut executes, mut interpreters, mut gil) = (false, false, false);
+        let mut support = SUPPORTED;
         let mut slot = (*def).m_slots;
         while !slot.is_null() && (*slot).slot != 0 {
             match (*slot).slot {
@@ -599,6 +600,7 @@ unsafe fn create_slot(def: *mut PyModuleDef, name: *const c_char) -> PyResult<(*
                         ));
                     }
                     interpreters = true;
+                    support = (*slot).value as usize;
                 }
                 Py_mod_gil => {
                     if gil {
@@ -610,7 +612,35 @@ unsafe fn create_slot(def: *mut PyModuleDef, name: *const c_char) -> PyResult<(*
             }
             slot = slot.add(1);
         }
+        check_interpreter(name, support)?;
         Ok((create, executes))
+    }
+}
+
+/// `Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED`, and the kinds of support of several interpreters.
+const NOT_SUPPORTED: usize = 0;
+const SUPPORTED: usize = 1;
+const PER_INTERPRETER_GIL_SUPPORTED: usize = 2;
+
+unsafe extern "C" {
+    // python: importdl, pystate
+    fn _PyImport_CheckSubinterpIncompatibleExtensionAllowed(name: *const c_char) -> c_int;
+    fn PyInterpreterState_Main() -> *mut PyInterpreterState;
+    fn _PyInterpreterState_OwnsGil(interp: *mut PyInterpreterState) -> c_int;
+}
+
+/// ImportError when a module supports less than the running interpreter asks for.
+unsafe fn check_interpreter(name: *const c_char, support: usize) -> PyResult<()> {
+    // SAFETY: [GIL]
+    unsafe {
+        let interp = (*current_tstate()).interp;
+        if interp == PyInterpreterState_Main() || support == PER_INTERPRETER_GIL_SUPPORTED {
+            return Ok(());
+        }
+        if support == NOT_SUPPORTED || _PyInterpreterState_OwnsGil(interp) != 0 {
+            check_status(_PyImport_CheckSubinterpIncompatibleExtensionAllowed(name))?;
+        }
+        Ok(())
     }
 }
 

@@ -71,6 +71,18 @@ pub unsafe fn set_main_interpreter(main: *mut PyInterpreterState) {
     }
 }
 
+/// Records the newest interpreter and the number that the next one gets.
+///
+/// # Safety
+/// The caller guards the list of interpreters.
+pub unsafe fn set_interpreters(head: *mut PyInterpreterState, next_id: i64) {
+    // SAFETY: [ARGS]
+    unsafe {
+        _PyRuntime.interpreters_head = head.cast();
+        _PyRuntime.interpreters_next_id = next_id;
+    }
+}
+
 /// The static strings in the order of `pycore_global_strings.h`: literals, then identifiers.
 static NAMES: &str = include_str!("global_strings.txt");
 

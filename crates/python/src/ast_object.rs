@@ -67,6 +67,8 @@ pub unsafe fn compile_object(op: *mut PyObject, filename: *mut PyObject, start: 
         Start::Single => 2,
         Start::FuncType => 3,
     };
+    // SAFETY: [IMMORTAL]
+    crate::sysmodule::audit(c"compile", &[op, unsafe { Py_None() }])?;
     let arena = Bump::new();
     // SAFETY: [ARGS] the callee writes the tree when it succeeds.
     unsafe {

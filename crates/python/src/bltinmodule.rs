@@ -943,10 +943,6 @@ fn builtin_compile(_: (), source: Borrowed<'_>, filename: Borrowed<'_>, mode: &s
             return crate::ast_object::compile_object(source.ob(), name.as_ptr(), start, &mut cf, optimize);
         }
         let text = source_as_bytes(source.ob(), "compile", "string, bytes or AST", &mut cf)?;
-        if auditing() {
-            let b = own(PyBytes_FromStringAndSize(text.as_ptr().cast(), text.len() as Py_ssize_t))?;
-            audit(c"compile", &[b.as_ptr(), name.as_ptr()])?;
-        }
         compile_source(Input::Bytes(&text), name.as_ptr(), start, &mut cf, optimize)
     }
 }

@@ -3,7 +3,7 @@
 //! The lock is a flag under a mutex. Who waits longer than the switch interval sets the holder's drop request; the
 //! holder sees it at its next evaluation check, lets go and waits until somebody else has run.
 
-use crate::pystate::{InterpreterState, as_interp, interp};
+use crate::pystate::{InterpreterState, as_interp};
 use core::ffi::{c_int, c_void};
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering::*};
@@ -75,6 +75,9 @@ pub fn set_eval_breaker_bit_all(interp: *mut InterpreterState, bit: usize) {
         }
     }
 }
+
+/// The lock, one for all interpreters.
+pub static GIL: Gil = Gil::new();
 
 /// The lock.
 pub struct Gil {
@@ -232,10 +235,10 @@ pub fn set_errno(e: c_int) {
     unsafe { *libc::__errno_location() = e }
 }
 
-/// Whether `tstate` may run no more Python code because another thread finalises the interpreter.
+/// Whether `tstate` may run no more Python code because another thread finalises the runtime.
 fn thread_must_exit(tstate: *mut PyThreadState) -> bool {
     let fin = crate::pystate::FINALIZING.load(Relaxed);
-    !fin.is_null() && fin != tstate
+    !fin.is_null() && fin != tstate && crate::pystate::FINALIZING_THREAD.load(Relaxed) != crate::pystate::thread_ident()
 }
 
 /// A thread that would need the GIL of a finalised interpreter sleeps until the process ends: there is no frame to
@@ -254,8 +257,9 @@ fn hang_thread() -> ! {
 pub unsafe fn attach(tstate: *mut PyThreadState) {
     // SAFETY: [ARGS]
     unsafe {
-        (*as_interp((*tstate).interp)).gil.take(tstate);
+        GIL.take(tstate);
         crate::pystate::bind_tstate(tstate);
+        crate::pystate::bind_gilstate(tstate);
         set_current_tstate(tstate);
         (*tstate)._status |= crate::pystate::STATUS_ACTIVE;
         (*tstate).state = 1;
@@ -269,25 +273,21 @@ pub unsafe fn attach(tstate: *mut PyThreadState) {
 pub unsafe fn detach(tstate: *mut PyThreadState) {
     // SAFETY: [ARGS]
     unsafe {
-        let gil = &raw const (*as_interp((*tstate).interp)).gil;
         (*tstate)._status &= !crate::pystate::STATUS_ACTIVE;
         (*tstate).state = 0;
         set_current_tstate(null_mut());
-        (*gil).release(tstate);
+        GIL.release(tstate);
     }
 }
 
 /// Releases the GIL on behalf of a state that is going away.
 ///
 /// # Safety
-/// The running thread holds the GIL of `interp`.
-pub unsafe fn release_for_good(interp: *mut InterpreterState) {
-    // SAFETY: [ARGS]
-    unsafe {
-        set_current_tstate(null_mut());
-        (*interp).gil.last_holder.store(null_mut(), Relaxed);
-        (*interp).gil.release(null_mut());
-    }
+/// The running thread holds the GIL.
+pub unsafe fn release_for_good() {
+    set_current_tstate(null_mut());
+    GIL.last_holder.store(null_mut(), Relaxed);
+    GIL.release(null_mut());
 }
 
 /// Runs `f` without the GIL (`Py_BEGIN_ALLOW_THREADS`).
@@ -390,7 +390,7 @@ fn make_pending(tstate: *mut PyThreadState) -> PyResult<()> {
     // SAFETY: [GIL]
     unsafe {
         let ip = as_interp((*tstate).interp);
-        let is_main = crate::pystate::is_main_thread();
+        let is_main = crate::pystate::is_main_thread() && ip == crate::pystate::main_interp();
         let pending = &(*ip).pending;
         _Py_unset_eval_breaker_bit(tstate, _PY_CALLS_TO_DO_BIT);
         if pending.busy.swap(true, AcqRel) {
@@ -408,6 +408,26 @@ fn make_pending(tstate: *mut PyThreadState) -> PyResult<()> {
             _Py_set_eval_breaker_bit((*ip).main_tstate, _PY_CALLS_TO_DO_BIT);
         }
         result
+    }
+}
+
+/// Makes all the calls that wait, when the interpreter ends; what they raise is lost.
+///
+/// # Safety
+/// `tstate` is attached.
+pub unsafe fn finish_pending(tstate: *mut PyThreadState) {
+    // SAFETY: [GIL]
+    unsafe {
+        let ip = as_interp((*tstate).interp);
+        loop {
+            if let Err(e) = make_pending(tstate) {
+                e.clear();
+            }
+            let pending = &(*ip).pending;
+            if queued(&pending.any).is_empty() && (ip != crate::pystate::main_interp() || queued(&pending.main).is_empty()) {
+                return;
+            }
+        }
     }
 }
 
@@ -536,13 +556,13 @@ pub unsafe extern "C" fn PyEval_AcquireLock() {
     if ts.is_null() {
         fatal_gil_released(c"PyEval_AcquireLock");
     }
-    interp().gil.take(ts);
+    GIL.take(ts);
 }
 
 /// Releases the GIL without detaching a state.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyEval_ReleaseLock() {
-    interp().gil.release(current_tstate());
+    GIL.release(current_tstate());
 }
 
 /// The fatal error of a call that needs the GIL.

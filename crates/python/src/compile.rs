@@ -379,6 +379,13 @@ pub unsafe fn with_tree<R>(
 ) -> PyResult<R> {
     // SAFETY: [ARGS]
     unsafe {
+        if crate::sysmodule::auditing() {
+            let text = match &input {
+                Input::Bytes(b) => own(PyBytes_FromStringAndSize(b.as_ptr().cast(), b.len() as Py_ssize_t))?,
+                Input::Lines(_) => none(),
+            };
+            crate::sysmodule::audit(c"compile", &[text.as_ptr(), filename])?;
+        }
         let name = String::from_utf8_lossy(&rust_bytes(filename)?).into_owned();
         let arena = Bump::new();
         let decoder = |b: &[u8], e: &str| decode_source(b, e);

@@ -765,6 +765,9 @@ pub static mut UnraisableHookArgs: *mut PyTypeObject = null_mut();
 pub fn init_types() -> PyResult<()> {
     // SAFETY: [GIL] called once, at start.
     unsafe {
+        if !UnraisableHookArgs.is_null() {
+            return Ok(());
+        }
         let mut desc = PyStructSequence_Desc {
             name: c"UnraisableHookArgs".as_ptr(),
             doc: c"UnraisableHookArgs\n\nWhat sys.unraisablehook is given.".as_ptr(),

@@ -140,9 +140,11 @@ fn imp_override_frozen_modules_for_tests(_: (), override_: i32) -> PyResult<()> 
 }
 
 fn imp_override_multi_interp_extensions_check(_: (), override_: i32) -> PyResult<i32> {
-    // The main interpreter never checks.
-    let _ = override_;
-    bail!(PyExc_RuntimeError, "_imp._override_multi_interp_extensions_check() cannot be used in the main interpreter");
+    let ip = interp();
+    if core::ptr::eq(ip, crate::pystate::main_interp()) {
+        bail!(PyExc_RuntimeError, "_imp._override_multi_interp_extensions_check() cannot be used in the main interpreter");
+    }
+    Ok(core::mem::replace(&mut ip.override_multi_interp, override_))
 }
 
 fn imp_init_frozen(_: (), name: Str<'_>) -> PyResult<Owned> {

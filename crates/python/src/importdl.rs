@@ -1,7 +1,10 @@
 //! Extension modules: loading shared objects, running their initialisers, remembering those of the single-phase kind.
 
 use crate::import::_PyImport_SetModule;
-use crate::pystate::{interp, modules_by_index_set};
+use crate::pystate::{
+    InterpreterState, PyThreadState_Clear, PyThreadState_Delete, PyThreadState_Swap, RTFLAGS_MULTI_INTERP_EXTENSIONS, _PyThreadState_NewBound,
+    as_interp, interp, main_interp, set_module_at,
+};
 use crate::sysmodule::audit;
 use crate::util::*;
 use core::ffi::{CStr, c_char, c_int, c_void};
@@ -16,16 +19,21 @@ pub static EXTENSION_SUFFIXES: [&str; 3] = [".cpython-313-x86_64-linux-gnu.so", 
 
 type InitFunc = unsafe extern "C" fn() -> *mut PyObject;
 
-/// A single-phase module that was initialised once.
+/// A single-phase module that was initialised once, in whatever interpreter. What a new interpreter makes its own module from
+/// is in the definition's `m_base`: the function that makes it again, or a copy of its dict.
 #[derive(Clone, Copy)]
 struct Cached {
     def: usize,
-    init: usize,
-    /// Its dict when it was new, for modules that keep no state of their own.
-    m_copy: usize,
+    index: Py_ssize_t,
+    /// The copy of the dict, which the definition may meanwhile have lost.
+    copied: usize,
 }
 
 static EXTENSIONS: Mutex<Option<HashMap<(String, String), Cached>>> = Mutex::new(None);
+
+fn cached(key: &(String, String)) -> Option<Cached> {
+    EXTENSIONS.lock().unwrap_or_else(|e| e.into_inner()).as_ref().and_then(|m| m.get(key)).copied()
+}
 
 thread_local! {
     static PKGCONTEXT: Cell<*const c_char> = const { Cell::new(core::ptr::null()) };
@@ -63,131 +71,390 @@ fn key(path: *mut PyObject, name: *mut PyObject) -> (String, String) {
     unsafe { (lossy(path), lossy(name)) }
 }
 
+/// ImportError when the running interpreter takes no extension that keeps its state in static variables.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyImport_CheckSubinterpIncompatibleExtensionAllowed(name: *const c_char) -> c_int {
+    let ip = interp();
+    let refused = match ip.override_multi_interp {
+        0 => ip.published.feature_flags & RTFLAGS_MULTI_INTERP_EXTENSIONS != 0,
+        n => n > 0,
+    };
+    if refused {
+        // SAFETY: [ARGS]
+        let _ = unsafe { raise!(PyExc_ImportError, "module {} does not support loading in subinterpreters", c_text(name)) };
+        return -1;
+    }
+    0
+}
+
+unsafe fn check_single_phase(short: &CStr) -> PyResult<()> {
+    // SAFETY: [ARGS]
+    check_status(unsafe { _PyImport_CheckSubinterpIncompatibleExtensionAllowed(short.as_ptr()) })
+}
+
+/// The dict that `sys` or `builtins` had at start, which their second import gives.
+unsafe fn core_module_copy(name: *mut PyObject, path: *mut PyObject) -> *mut PyObject {
+    // SAFETY: [ARGS] strs.
+    unsafe {
+        let is = |text: &CStr| _PyUnicode_EqualToASCIIString(name, text.as_ptr()) != 0;
+        match () {
+            () if name != path => core::ptr::null_mut(),
+            () if is(c"sys") => interp().sysdict_copy,
+            () if is(c"builtins") => interp().builtins_copy,
+            () => core::ptr::null_mut(),
+        }
+    }
+}
+
+/// A module with the contents of `dict`.
+unsafe fn module_from_copy(name: *mut PyObject, dict: *mut PyObject) -> PyResult<Owned> {
+    // SAFETY: [ARGS]
+    unsafe {
+        let m = crate::import::PyImport_AddModuleObject(name);
+        if m.is_null() {
+            return Err(Raised::assume());
+        }
+        let m = Owned::from_borrowed(m);
+        check_status(PyDict_Update(PyModule_GetDict(m.as_ptr()), dict))?;
+        Ok(m)
+    }
+}
+
+/// Makes the running interpreter's own module of one that was initialised before; `None` where nothing is left to make it of.
+unsafe fn make_again(known: Cached, info: &Info) -> PyResult<Option<Owned>> {
+    // SAFETY: [ARGS] definitions are static.
+    unsafe {
+        check_single_phase(&info.short)?;
+        let def = known.def as *mut PyModuleDef;
+        let m = if (*def).m_size == -1 {
+            let copy = (*def).m_base.m_copy;
+            if copy.is_null() {
+                return Ok(None);
+            }
+            let copy = Owned::from_borrowed(copy);
+            module_from_copy(info.name, copy.as_ptr())?
+        } else {
+            let Some(init) = (*def).m_base.m_init else { return Ok(None) };
+            let m = match run(init, info) {
+                Ok(Product::Module(m, _)) => m,
+                Ok(Product::Definition(_)) => bail!(PyExc_SystemError, "initialization of {} did not return an extension module", info.short.to_string_lossy()),
+                Err(e) => return Err(e.raise(&info.short)),
+            };
+            set_file(m.as_ptr(), info);
+            check_status(_PyImport_SetModule(info.name, m.as_ptr()))?;
+            m
+        };
+        if let Err(e) = set_module_at(known.index, m.as_ptr()) {
+            let modules = interp().modules;
+            if PyObject_DelItem(modules, info.name) < 0 {
+                PyErr_Clear();
+            }
+            return Err(e);
+        }
+        Ok(Some(m))
+    }
+}
+
 /// The module `name` of the single-phase kind made again, `None` if it was not initialised before.
 ///
 /// # Safety
-/// Both are strs.
+/// Both are strs; `path` is the name for a built-in module.
 pub unsafe fn reload_singlephase(name: *mut PyObject, path: *mut PyObject) -> PyResult<Option<Owned>> {
-    // SAFETY: [ARGS] definitions are static.
+    // SAFETY: [ARGS]
     unsafe {
-        let cached = {
-            let all = EXTENSIONS.lock().unwrap_or_else(|e| e.into_inner());
-            match all.as_ref().and_then(|m| m.get(&key(path, name))) {
-                Some(c) => *c,
-                None => return Ok(None),
-            }
-        };
-        let def = cached.def as *mut PyModuleDef;
-        let m = if (*def).m_size == -1 {
-            if cached.m_copy == 0 {
-                return Ok(None);
-            }
-            let m = crate::import::PyImport_AddModuleObject(name);
-            if m.is_null() {
-                return Err(Raised::assume());
-            }
-            let m = Owned::from_borrowed(m);
-            check_status(PyDict_Update(PyModule_GetDict(m.as_ptr()), cached.m_copy as *mut PyObject))?;
-            m
-        } else {
-            if cached.init == 0 {
-                return Ok(None);
-            }
-            let init: InitFunc = core::mem::transmute(cached.init);
-            let m = call_init(init, name)?;
-            check_status(_PyImport_SetModule(name, m.as_ptr()))?;
-            m
-        };
-        modules_by_index_set(def, m.as_ptr())?;
-        if interp().config.verbose > 0 {
-            crate::errln!("import {} # previously loaded ({})", repr(name)?, repr(path)?);
+        let copy = core_module_copy(name, path);
+        if !copy.is_null() {
+            return module_from_copy(name, copy).map(Some);
         }
-        Ok(Some(m))
+        let key = key(path, name);
+        let Some(known) = cached(&key) else { return Ok(None) };
+        let info = Info::new(name, path, None)?;
+        let m = make_again(known, &info)?;
+        match &m {
+            // The copy of the dict went with the interpreter that the module was first made in.
+            None => drop_cached(&key),
+            Some(_) if interp().config.verbose > 0 => crate::errln!("import {} # previously loaded ({})", lossy(name), repr(path)?),
+            Some(_) => {}
+        }
+        Ok(m)
+    }
+}
+
+fn drop_cached(key: &(String, String)) {
+    let old = EXTENSIONS.lock().unwrap_or_else(|e| e.into_inner()).as_mut().and_then(|m| m.remove(key));
+    if let Some(old) = old {
+        // SAFETY: [OWN] the cache's reference.
+        drop(unsafe { Owned::from_owned_or_opt(old.copied as *mut PyObject) });
     }
 }
 
 /// Forgets a single-phase module.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyImport_ClearExtension(name: *mut PyObject, path: *mut PyObject) -> c_int {
-    if let Some(m) = EXTENSIONS.lock().unwrap_or_else(|e| e.into_inner()).as_mut() {
-        m.remove(&key(path, name));
+    let key = key(path, name);
+    let Some(known) = cached(&key) else { return 0 };
+    // SAFETY: [ARGS] definitions are static.
+    unsafe {
+        let def = known.def as *mut PyModuleDef;
+        (*def).m_base.m_init = None;
+        setref(&raw mut (*def).m_base.m_copy, core::ptr::null_mut());
+        (*def).m_base.m_index = 0;
+        let list = interp().modules_by_index;
+        if known.index > 0 && !list.is_null() && known.index < PyList_GET_SIZE(list) {
+            Py_INCREF(Py_None());
+            if PyList_SetItem(list, known.index, Py_None()) < 0 {
+                return -1;
+            }
+        }
     }
+    drop_cached(&key);
     0
 }
 
+/// Lets go of the modules of extensions of an interpreter that ends, and of the copies of their dicts.
+///
+/// # Safety
+/// [GIL]
+pub unsafe fn clear_modules_by_index(ip: *mut InterpreterState) {
+    // SAFETY: [GIL] a list or NULL.
+    unsafe {
+        let list = (*ip).modules_by_index;
+        if list.is_null() {
+            return;
+        }
+        for i in 0..PyList_GET_SIZE(list) {
+            let m = PyList_GET_ITEM(list, i);
+            if PyModule_Check(m) == 0 {
+                continue;
+            }
+            let def = (*m.cast::<PyModuleObject>()).md_def;
+            if !def.is_null() {
+                setref(&raw mut (*def).m_base.m_copy, core::ptr::null_mut());
+            }
+        }
+        if PyList_SetSlice(list, 0, PyList_GET_SIZE(list), core::ptr::null_mut()) != 0 {
+            crate::errors::write_unraisable_text("Exception ignored on clearing interpreters module list");
+        }
+    }
+}
+
+/// What there is to know of a module that is being loaded.
+struct Info {
+    name: *mut PyObject,
+    /// The file, where it isn't built in.
+    file: Option<*mut PyObject>,
+    /// Its last part, as the initialiser's name has it.
+    short: CString,
+    /// Whether that part is not ASCII.
+    punycode: bool,
+    path: *mut PyObject,
+}
+
+impl Info {
+    /// Of strs that the caller keeps.
+    unsafe fn new(name: *mut PyObject, path: *mut PyObject, file: Option<*mut PyObject>) -> PyResult<Info> {
+        // SAFETY: [ARGS]
+        let (short, punycode) = unsafe { encoded_name(name)? };
+        Ok(Info { name, file: file.or(if path == name { None } else { Some(path) }), short, punycode, path })
+    }
+}
+
+/// What an initialiser returned: what to make a module from, or the module itself.
+enum Product {
+    Definition(*mut PyModuleDef),
+    Module(Owned, *mut PyModuleDef),
+}
+
+/// How an initialiser failed: what it raised, what is said about it.
+struct Failure {
+    exception: *mut PyObject,
+    text: Option<&'static str>,
+}
+
+impl Failure {
+    /// Raises it in the interpreter that wanted the module.
+    unsafe fn raise(self, short: &CStr) -> Raised {
+        // SAFETY: [OWN] the exception.
+        unsafe {
+            let Some(text) = self.text else {
+                PyErr_SetRaisedException(self.exception);
+                return Raised::assume();
+            };
+            let text = text.replace("%s", &short.to_string_lossy());
+            let e = raise!(PyExc_SystemError, "{text}");
+            if !self.exception.is_null() {
+                crate::errors::set_cause(self.exception);
+            }
+            e
+        }
+    }
+}
+
 /// Calls an initialiser and checks the convention.
-unsafe fn call_init(init: InitFunc, name: *mut PyObject) -> PyResult<Owned> {
+unsafe fn run(init: InitFunc, info: &Info) -> Result<Product, Failure> {
+    let failure = |text| Err(Failure { exception: core::ptr::null_mut(), text: Some(text) });
     // SAFETY: [ARGS]
     unsafe {
-        let text = CString::new(lossy(name)).unwrap_or_default();
+        let text = CString::new(lossy(info.name)).unwrap_or_default();
         let old = PKGCONTEXT.replace(text.as_ptr());
         let m = init();
         PKGCONTEXT.set(old);
-        let short = lossy(name);
-        let short = short.rsplit('.').next().unwrap_or("");
-        if m.is_null() {
-            if !err_occurred() {
-                bail!(PyExc_SystemError, "initialization of {} failed without raising an exception", short);
-            }
-            return Err(Raised::assume());
-        }
         if err_occurred() {
-            let cause = PyErr_GetRaisedException();
-            let _ = raise!(PyExc_SystemError, "initialization of {} raised unreported exception", short);
-            crate::errors::set_cause(cause);
-            return Err(Raised::assume());
+            let text = if m.is_null() { None } else { Some("initialization of %s raised unreported exception") };
+            return Err(Failure { exception: PyErr_GetRaisedException(), text });
+        }
+        if m.is_null() {
+            return failure("initialization of %s failed without raising an exception");
         }
         if (*m).ob_type.is_null() {
             // It was not made by PyModule_Create or PyModuleDef_Init.
-            bail!(PyExc_SystemError, "init function of {} returned uninitialized object", short);
+            return failure("init function of %s returned uninitialized object");
         }
-        Ok(Owned::from_owned(m))
+        if PyObject_TypeCheck(m, &raw mut PyModuleDef_Type) != 0 {
+            return Ok(Product::Definition(m.cast()));
+        }
+        let m = Owned::from_owned(m);
+        if info.punycode {
+            return failure("initialization of %s did not return PyModuleDef");
+        }
+        if PyModule_Check(m.as_ptr()) == 0 {
+            return failure("initialization of %s did not return an extension module");
+        }
+        let def = (*m.as_ptr().cast::<PyModuleObject>()).md_def;
+        if def.is_null() {
+            return failure("initialization of %s did not return a valid extension module");
+        }
+        Ok(Product::Module(m, def))
+    }
+}
+
+unsafe fn set_file(m: *mut PyObject, info: &Info) {
+    // SAFETY: [ARGS] a module without __file__ is still one.
+    unsafe {
+        if let Some(file) = info.file
+            && PyModule_AddObjectRef(m, c"__file__".as_ptr(), file) < 0
+        {
+            PyErr_Clear();
+        }
+    }
+}
+
+/// Remembers a single-phase module for the process. A recursive import of it was first: its entry stays.
+unsafe fn remember(init: InitFunc, info: &Info, m: *mut PyObject, def: *mut PyModuleDef) -> PyResult<Option<Cached>> {
+    // SAFETY: [ARGS]
+    unsafe {
+        let key = key(info.path, info.name);
+        if let Some(known) = cached(&key) {
+            return Ok(Some(known));
+        }
+        let index = (*def).m_base.m_index;
+        let mut copied = core::ptr::null_mut();
+        if (*def).m_size == -1 {
+            copied = own(PyDict_Copy(PyModule_GetDict(m)))?.into_raw();
+            Py_INCREF(copied);
+            (*def).m_base.m_init = None;
+            setref(&raw mut (*def).m_base.m_copy, copied);
+        } else {
+            (*def).m_base.m_init = Some(core::mem::transmute::<InitFunc, extern "C" fn() -> *mut PyObject>(init));
+        }
+        let known = Cached { def: def as usize, index, copied: copied as usize };
+        EXTENSIONS.lock().unwrap_or_else(|e| e.into_inner()).get_or_insert_default().insert(key, known);
+        Ok(Some(known))
+    }
+}
+
+/// The main interpreter, entered from another one for a while.
+struct InMain {
+    own: *mut PyThreadState,
+    main: *mut PyThreadState,
+}
+
+impl InMain {
+    unsafe fn enter() -> Self {
+        const WHENCE_EXEC: c_int = 5;
+        // SAFETY: [GIL]
+        unsafe {
+            let own = current_tstate();
+            if as_interp((*own).interp) == main_interp() {
+                return InMain { own, main: own };
+            }
+            let main = _PyThreadState_NewBound(main_interp().cast(), WHENCE_EXEC);
+            PyThreadState_Swap(main);
+            InMain { own, main }
+        }
+    }
+    fn switched(&self) -> bool {
+        self.own != self.main
+    }
+    /// Goes back; an exception can't be taken along and is printed.
+    unsafe fn leave(&self, module: Option<Owned>) {
+        if !self.switched() {
+            return;
+        }
+        // SAFETY: [GIL] attached by enter.
+        unsafe {
+            if err_occurred() {
+                if PyErr_ExceptionMatches(PyExc_MemoryError) != 0 {
+                    PyErr_Clear();
+                } else {
+                    crate::pythonrun::PyErr_PrintEx(0);
+                }
+            }
+            drop(module);
+            PyThreadState_Clear(self.main);
+            PyThreadState_Swap(self.own);
+            PyThreadState_Delete(self.main);
+        }
     }
 }
 
 /// Runs an initialiser and finishes what it returns: a definition becomes a module for `spec`, a module is remembered.
+///
+/// The initialiser runs in the main interpreter: a module of the single-phase kind makes objects that it keeps in static
+/// variables. Another interpreter then makes its own module from what was remembered, where it may.
 ///
 /// # Safety
 /// `name` and `path` are strs; `path` is the name for a built-in module.
 pub unsafe fn run_init(init: InitFunc, name: *mut PyObject, path: *mut PyObject, file: Option<*mut PyObject>, spec: *mut PyObject) -> PyResult<Owned> {
     // SAFETY: [ARGS]
     unsafe {
-        let m = call_init(init, name)?;
-        if (*m.as_ptr()).ob_type == &raw mut PyModuleDef_Type {
-            // Definitions are static, but the reference returned is borrowed.
-            let def = m.into_raw();
-            return own(PyModule_FromDefAndSpec2(def.cast(), spec, 1013));
+        let info = Info::new(name, path, file)?;
+        let main = InMain::enter();
+        let mut product = run(init, &info);
+        let mut known = None;
+        if let Ok(Product::Module(m, def)) = &product {
+            set_file(m.as_ptr(), &info);
+            known = match remember(init, &info, m.as_ptr(), *def) {
+                Ok(known) => known,
+                Err(e) if !main.switched() => return Err(e),
+                Err(_) => None,
+            };
         }
-        let short = lossy(name);
-        let short = short.rsplit('.').next().unwrap_or("");
-        if PyModule_Check(m.as_ptr()) == 0 {
-            bail!(PyExc_SystemError, "initialization of {} did not return an extension module", short);
-        }
-        let def = PyModule_GetDef(m.as_ptr());
-        if def.is_null() {
-            PyErr_Clear();
-            bail!(PyExc_SystemError, "initialization of {} did not return a valid extension module", short);
-        }
-        if !short.is_ascii() {
-            bail!(PyExc_SystemError, "initialization of {} did not return PyModuleDef", short);
-        }
-        if let Some(file) = file
-            && PyModule_AddObjectRef(m.as_ptr(), c"__file__".as_ptr(), file) < 0
+        if main.switched()
+            && let Ok(Product::Module(m, def)) = product
         {
-            PyErr_Clear();
+            main.leave(Some(m));
+            product = Ok(Product::Module(none(), def));
+        } else {
+            main.leave(None);
         }
-        let mut m_copy = 0;
-        if (*def).m_size == -1 {
-            m_copy = own(PyDict_Copy(PyModule_GetDict(m.as_ptr())))?.into_raw() as usize;
+        match product {
+            Err(e) => Err(e.raise(&info.short)),
+            Ok(Product::Definition(def)) => own(PyModule_FromDefAndSpec2(def.cast(), spec, 1013)),
+            Ok(Product::Module(m, _)) => {
+                check_single_phase(&info.short)?;
+                let Some(known) = known else { bail!(PyExc_SystemError, "the module {} can't be remembered", info.short.to_string_lossy()) };
+                if main.switched() {
+                    return match make_again(known, &info)? {
+                        Some(m) => Ok(m),
+                        None => bail!(PyExc_SystemError, "initialization of {} failed without raising an exception", info.short.to_string_lossy()),
+                    };
+                }
+                set_module_at(known.index, m.as_ptr())?;
+                check_status(_PyImport_SetModule(name, m.as_ptr()))?;
+                Ok(m)
+            }
         }
-        modules_by_index_set(def, m.as_ptr())?;
-        check_status(_PyImport_SetModule(name, m.as_ptr()))?;
-        EXTENSIONS
-            .lock()
-            .unwrap_or_else(|e| e.into_inner())
-            .get_or_insert_default()
-            .insert(key(path, name), Cached { def: def as usize, init: init as usize, m_copy });
-        Ok(m)
     }
 }
 

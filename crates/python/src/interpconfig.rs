@@ -2,7 +2,7 @@
 
 use crate::pystate::as_interp;
 use crate::util::*;
-use core::ffi::{CStr, c_int};
+use core::ffi::c_int;
 use core::ptr::null_mut;
 use taipan_abi::*;
 
@@ -109,7 +109,7 @@ pub unsafe extern "C" fn _PyInterpreterConfig_InitFromState(c: *mut PyInterprete
         for ((_, flag), bit) in flags(c).into_iter().zip([5, 15, 16, 10, 11, 8]) {
             *flag = (features >> bit & 1) as c_int;
         }
-        (*c).gil = 2;
+        (*c).gil = if (*as_interp(interp)).published.own_gil != 0 { 2 } else { 1 };
         0
     }
 }
@@ -168,80 +168,6 @@ pub unsafe extern "C" fn _PyInterpreterState_IDIncref(interp: *mut PyInterpreter
     0
 }
 
-/// Gives a reference to an interpreter's number up.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyInterpreterState_IDDecref(interp: *mut PyInterpreterState) {
-    // SAFETY: [ARGS] [GIL] the main interpreter, the only one, stays.
-    unsafe { (*as_interp(interp)).published.id_refcount -= 1 };
-}
-
-fn missing(name: &CStr) -> Raised {
-    raise!(PyExc_NotImplementedError, "{}: subinterpreters are not implemented", name.to_string_lossy())
-}
-
-/// Subinterpreters: not implemented, which the status says.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn Py_NewInterpreterFromConfig(ts: *mut *mut PyThreadState, _c: *const PyInterpreterConfig) -> PyStatus {
-    // SAFETY: [ARGS]
-    unsafe { *ts = null_mut() };
-    PyStatus {
-        _type: _PyStatus_TYPE::_PyStatus_TYPE_ERROR,
-        func: c"Py_NewInterpreterFromConfig".as_ptr(),
-        err_msg: c"subinterpreters are not implemented".as_ptr(),
-        exitcode: 0,
-    }
-}
-
-/// Subinterpreters: not implemented.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyXI_NewInterpreter(
-    _c: *mut PyInterpreterConfig,
-    _whence: *mut core::ffi::c_long,
-    _ts: *mut *mut PyThreadState,
-    _save: *mut *mut PyThreadState,
-) -> *mut PyInterpreterState {
-    let _ = missing(c"_PyXI_NewInterpreter");
-    null_mut()
-}
-
-/// Subinterpreters: there is none that could end.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyXI_EndInterpreter(_i: *mut PyInterpreterState, _ts: *mut PyThreadState, _save: *mut *mut PyThreadState) {
-    fatal("_PyXI_EndInterpreter: subinterpreters are not implemented")
-}
-
-/// Data that travels between interpreters: not implemented.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyCrossInterpreterData_New() -> *mut core::ffi::c_void {
-    let _ = missing(c"_PyCrossInterpreterData_New");
-    null_mut()
-}
-
-/// See [`_PyCrossInterpreterData_New`].
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyCrossInterpreterData_Free(_data: *mut core::ffi::c_void) {}
-
-/// See [`_PyCrossInterpreterData_New`].
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyCrossInterpreterData_NewObject(_data: *mut core::ffi::c_void) -> *mut PyObject {
-    let _ = missing(c"_PyCrossInterpreterData_NewObject");
-    null_mut()
-}
-
-/// See [`_PyCrossInterpreterData_New`].
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyCrossInterpreterData_Release(_data: *mut core::ffi::c_void) -> c_int {
-    let _ = missing(c"_PyCrossInterpreterData_Release");
-    -1
-}
-
-/// See [`_PyCrossInterpreterData_New`].
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyObject_GetCrossInterpreterData(_op: *mut PyObject, _data: *mut core::ffi::c_void) -> c_int {
-    let _ = missing(c"_PyObject_GetCrossInterpreterData");
-    -1
-}
-
 /// The code object of CPython's `getpath.py`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_Get_Getpath_CodeObject() -> *mut PyObject {
@@ -262,28 +188,3 @@ pub unsafe extern "C" fn _Py_UTF8_Edit_Cost(a: *mut PyObject, b: *mut PyObject, 
         crate::suggestions::levenshtein_distance(a.as_bytes(), b.as_bytes(), max) as Py_ssize_t
     }
 }
-
-
-// What else travels between interpreters:
-// skipped _PyCrossInterpreterData_Clear
-// skipped _PyCrossInterpreterData_Init
-// skipped _PyCrossInterpreterData_InitWithSize
-// skipped _PyCrossInterpreterData_Lookup
-// skipped _PyCrossInterpreterData_RegisterClass
-// skipped _PyCrossInterpreterData_ReleaseAndRawFree
-// skipped _PyCrossInterpreterData_UnregisterClass
-// skipped _PyInterpreterState_New
-// skipped _PyObject_CheckCrossInterpreterData
-// skipped _PyXI_ApplyCapturedException
-// skipped _PyXI_ApplyError
-// skipped _PyXI_ApplyNamespace
-// skipped _PyXI_ClearExcInfo
-// skipped _PyXI_Enter
-// skipped _PyXI_ExcInfoAsObject
-// skipped _PyXI_Exit
-// skipped _PyXI_FillNamespaceFromDict
-// skipped _PyXI_FormatExcInfo
-// skipped _PyXI_FreeNamespace
-// skipped _PyXI_HasCapturedException
-// skipped _PyXI_InitExcInfo
-// skipped _PyXI_NamespaceFromNames

@@ -832,6 +832,11 @@ fn memory_error() -> Raised {
 
 /// The object whose marshalled form starts `data`.
 pub fn loads(data: &[u8], allow_code: bool) -> PyResult<Owned> {
+    if crate::sysmodule::auditing() {
+        // SAFETY: [GIL]
+        let bytes = unsafe { own(PyBytes_FromStringAndSize(data.as_ptr().cast(), data.len() as Py_ssize_t))? };
+        audit(c"marshal.loads", &[bytes.as_ptr()])?;
+    }
     Reader::new(Source::Memory(data), allow_code).whole()
 }
 

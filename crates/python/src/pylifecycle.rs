@@ -3,6 +3,7 @@
 use crate::fileutils::c_path;
 use crate::initconfig::{Config, ConfigError};
 use crate::pystate::*;
+use crate::pystate::PyThreadState_Swap;
 use crate::sysmodule::{get_optional_attr, set_attr};
 use crate::util::*;
 use core::ffi::{c_char, c_int};
@@ -16,12 +17,12 @@ unsafe extern "C" {
     fn _PyModule_Clear(module: *mut PyObject);
     fn _PyModule_ClearDict(dict: *mut PyObject);
     /// The module `atexit`: calls what is registered.
-    fn _PyAtExit_Call();
+    pub(crate) fn _PyAtExit_Call();
     /// The module `atexit`: calls the C functions registered for the interpreter's end.
-    fn _PyAtExit_Fini();
+    pub(crate) fn _PyAtExit_Fini();
     /// The module `faulthandler`: takes its signal handlers away.
     fn _PyFaulthandler_Fini();
-    fn _PyGC_CollectNoFail(ts: *mut PyThreadState) -> Py_ssize_t;
+    pub(crate) fn _PyGC_CollectNoFail(ts: *mut PyThreadState) -> Py_ssize_t;
     static stdout: *mut libc::FILE;
     static stderr: *mut libc::FILE;
 }
@@ -29,7 +30,7 @@ unsafe extern "C" {
 // ---- initialisation
 
 /// Names what fails when `r` is an error: the function and the text that the report of the fatal error shows.
-fn stage<T>(func: &'static str, msg: &'static str, r: PyResult<T>) -> Result<T, ConfigError> {
+pub(crate) fn stage<T>(func: &'static str, msg: &'static str, r: PyResult<T>) -> Result<T, ConfigError> {
     r.map_err(|_| ConfigError::Fatal(func, msg.into()))
 }
 
@@ -80,6 +81,14 @@ fn initialize_core() -> PyResult<()> {
         crate::context::init_types()?;
         taipan_objects::exceptions::preallocate_memerrors()?;
         crate::import::init_inittab();
+        initialize_interpreter()
+    }
+}
+
+/// `sys`, `builtins` and `importlib` of the running interpreter.
+pub(crate) fn initialize_interpreter() -> PyResult<()> {
+    // SAFETY: [GIL] the interpreter is new.
+    unsafe {
         crate::sysmodule_info::create()?;
         let builtins = crate::bltinmodule::create()?;
         let ip = interp();
@@ -119,11 +128,13 @@ fn runtime_types() -> Vec<*mut PyTypeObject> {
     ]
 }
 
-/// Files, encodings, signals, standard streams, `__main__`, warnings, `site`.
-fn initialize_main() -> Result<(), ConfigError> {
+/// Files, encodings, signals, standard streams, `__main__`, warnings, `site`: in the main interpreter, and in a new one what
+/// isn't common to all.
+pub(crate) fn initialize_main() -> Result<(), ConfigError> {
     // SAFETY: [GIL]
     unsafe {
         let ip = interp();
+        let is_main = core::ptr::eq(ip, main_interp());
         stage("init_interp_main", "failed to update the Python config", (|| {
             if ip.config.filesystem_encoding == "ascii" {
                 set_fs_codec("ascii")?;
@@ -139,8 +150,10 @@ fn initialize_main() -> Result<(), ConfigError> {
             dump_path_config();
         }
         stage("init_fs_encoding", "failed to get the Python codec of the filesystem encoding", encodings)?;
-        let signals = crate::signals::init_signals(ip.config.install_signal_handlers != 0);
-        stage("init_interp_main", "can't initialize signals", signals)?;
+        if is_main {
+            let signals = crate::signals::init_signals(ip.config.install_signal_handlers != 0);
+            stage("init_interp_main", "can't initialize signals", signals)?;
+        }
         let stdio = codec_name(&ip.config.stdio_encoding).map(|name| ip.config.stdio_encoding = name);
         stage("init_stdio_encoding", "failed to get the Python codec name of the stdio encoding", stdio)?;
         stage("init_sys_streams", "can't initialize sys standard streams", init_sys_streams())?;
@@ -150,10 +163,11 @@ fn initialize_main() -> Result<(), ConfigError> {
             dict_set(ip.builtins, intern!("open"), open.as_ptr())
         })())?;
         stage("add_main_module", "can't make the __main__ module", add_main_module())?;
-        if ip.config.tracemalloc > 0 {
+        if is_main && ip.config.tracemalloc > 0 {
             stage("init_tracemalloc", "can't start tracemalloc", crate::tracemalloc::start(ip.config.tracemalloc))?;
         }
-        if ip.config.faulthandler != 0
+        if is_main
+            && ip.config.faulthandler != 0
             && let Ok(m) = import(c"faulthandler")
         {
             stage("init_interp_main", "can't enable the fault handler", (|| {
@@ -169,7 +183,9 @@ fn initialize_main() -> Result<(), ConfigError> {
             crate::pythonrun::PyErr_PrintEx(0);
         }
         ip.ready = true;
-        INITIALIZED.store(true, Release);
+        if is_main {
+            INITIALIZED.store(true, Release);
+        }
         if ip.config.site_import != 0 {
             stage("init_import_site", "Failed to import the site module", import(c"site"))?;
         }
@@ -379,7 +395,7 @@ pub unsafe extern "C" fn _Py_IsInterpreterFinalizing(ip: *mut PyInterpreterState
 // ---- finalisation
 
 /// Waits for the threads that are not daemons.
-fn wait_for_thread_shutdown() {
+pub(crate) fn wait_for_thread_shutdown() {
     let r: PyResult<()> = (|| {
         let name = new_str("threading")?;
         // SAFETY: live.
@@ -442,7 +458,7 @@ fn ignore(r: PyResult<()>) {
 
 /// Empties the modules, in the order that surprises least: first what the modules hold for others, then the modules by
 /// dropping them, then what is still referred to, last `sys` and `builtins`.
-fn finalize_modules() {
+pub(crate) fn finalize_modules() {
     // SAFETY: [GIL] only this thread runs Python code.
     unsafe {
         let ip = interp();
@@ -527,6 +543,8 @@ fn finalize_modules() {
         }
         _PyModule_ClearDict(ip.sysdict);
         _PyModule_ClearDict(ip.builtins);
+        crate::importdl::clear_modules_by_index(ip);
+        setref(&raw mut ip.modules, null_mut());
         _PyGC_CollectNoFail(current_tstate());
     }
 }
@@ -577,6 +595,24 @@ unsafe extern "C" {
     fn PyWeakref_GetRef(r: *mut PyObject, op: *mut *mut PyObject) -> c_int;
 }
 
+/// The state to finalise the runtime with: that of the main thread in the main interpreter, whatever is attached.
+unsafe fn final_tstate() -> *mut PyThreadState {
+    // SAFETY: [GIL]
+    unsafe {
+        let ts = current_tstate();
+        let main = main_interp();
+        if as_interp((*ts).interp) == main {
+            return ts;
+        }
+        let mut found = (*main).main_tstate;
+        if found.is_null() {
+            found = (*main).threads_head;
+        }
+        PyThreadState_Swap(found);
+        found
+    }
+}
+
 /// Ends the interpreter; -1 when flushing standard output failed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn Py_FinalizeEx() -> c_int {
@@ -585,15 +621,15 @@ pub unsafe extern "C" fn Py_FinalizeEx() -> c_int {
         if !INITIALIZED.load(Acquire) {
             return 0;
         }
-        let ts = current_tstate();
+        let ts = final_tstate();
         let ip = interp();
+        ip.ending = true;
         wait_for_thread_shutdown();
-        if crate::ceval_gil::_PyEval_MakePendingCalls(ts) < 0 {
-            PyErr_Clear();
-        }
+        crate::ceval_gil::finish_pending(ts);
         _PyAtExit_Call();
         let mut ok = true;
         // Other threads stop at their next attempt to take the lock.
+        FINALIZING_THREAD.store(thread_ident(), Release);
         FINALIZING.store(ts, Release);
         ip.finalizing = true;
         INITIALIZED.store(false, Release);
@@ -604,7 +640,11 @@ pub unsafe extern "C" fn Py_FinalizeEx() -> c_int {
         crate::signals::finalize_signals();
         _PyGC_CollectNoFail(ts);
         finalize_modules();
+        crate::interpreters::end_remaining();
         ok &= flush_std_files();
+        if crate::sysmodule::audit(c"cpython.PyInterpreterState_Clear", &[]).is_err() {
+            PyErr_Clear();
+        }
         crate::sysmodule::clear_audit_hooks();
         _PyAtExit_Fini();
         call_exit_funcs();
@@ -651,18 +691,6 @@ fn call_exit_funcs() {
         // SAFETY: registered for this.
         unsafe { f() };
     }
-}
-
-/// Subinterpreters: Taipan has one interpreter in a process so far.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn Py_NewInterpreter() -> *mut PyThreadState {
-    null_mut()
-}
-
-/// Subinterpreters: there is none that could end.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn Py_EndInterpreter(_ts: *mut PyThreadState) {
-    fatal("Py_EndInterpreter: subinterpreters are not implemented")
 }
 
 // ---- fatal errors

@@ -1,7 +1,7 @@
 //! Interpreter and thread states, and who is attached where.
 
 use crate::ceval::_PyEval_EvalFrameDefault;
-use crate::ceval_gil::{Gil, PendingCalls, attach, detach, fatal_gil_released};
+use crate::ceval_gil::{GIL, Gil, PendingCalls, attach, detach, fatal_gil_released};
 use crate::util::*;
 use core::ffi::{c_char, c_int, c_long, c_ulong};
 use core::ptr::null_mut;
@@ -48,7 +48,8 @@ const STACK_HEADROOM: usize = 96 * 1024;
 #[repr(C, align(64))]
 pub struct PublishedState {
     unused_0: [usize; 3],
-    own_gil: c_int,
+    /// Whether it was made to have a lock of its own. It runs under the common one all the same.
+    pub own_gil: c_int,
     unused_1: [u8; 7264 - 28],
     next: *mut InterpreterState,
     id: i64,
@@ -61,8 +62,20 @@ pub struct PublishedState {
 }
 /// Size of CPython's `PyInterpreterState`: as much memory is there, zeroed, for what [`PublishedState`] leaves out.
 const PUBLISHED_SIZE: usize = 194976;
-/// What the main interpreter may do: fork, exec, threads, daemon threads, the common allocator.
-const FEATURES: u64 = 1 << 5 | 1 << 10 | 1 << 11 | 1 << 15 | 1 << 16;
+/// `Py_RTFLAGS_USE_MAIN_OBMALLOC`.
+pub const RTFLAGS_USE_MAIN_OBMALLOC: u64 = 1 << 5;
+/// `Py_RTFLAGS_MULTI_INTERP_EXTENSIONS`: only extensions that know of subinterpreters are loaded.
+pub const RTFLAGS_MULTI_INTERP_EXTENSIONS: u64 = 1 << 8;
+/// `Py_RTFLAGS_THREADS`.
+pub const RTFLAGS_THREADS: u64 = 1 << 10;
+/// `Py_RTFLAGS_DAEMON_THREADS`.
+pub const RTFLAGS_DAEMON_THREADS: u64 = 1 << 11;
+/// `Py_RTFLAGS_FORK`.
+pub const RTFLAGS_FORK: u64 = 1 << 15;
+/// `Py_RTFLAGS_EXEC`.
+pub const RTFLAGS_EXEC: u64 = 1 << 16;
+/// What the main interpreter may do.
+const MAIN_FEATURES: u64 = RTFLAGS_USE_MAIN_OBMALLOC | RTFLAGS_THREADS | RTFLAGS_DAEMON_THREADS | RTFLAGS_FORK | RTFLAGS_EXEC;
 const _: () = assert!(core::mem::offset_of!(PublishedState, feature_flags) == 8440 && size_of::<InterpreterState>() < PUBLISHED_SIZE);
 
 /// The state of an interpreter. Opaque to extensions, but for its first part.
@@ -84,8 +97,6 @@ pub struct InterpreterState {
     pub main_tstate: *mut PyThreadState,
     /// Number of the next thread state.
     pub next_thread_id: AtomicU64,
-    /// The lock.
-    pub gil: Gil,
     /// Calls for the main thread.
     pub pending: PendingCalls,
     /// `sys.modules`.
@@ -128,6 +139,12 @@ pub struct InterpreterState {
     pub warnings: crate::warnings::WarningsState,
     /// Whether it is being finalised (`Py_IsFinalizing`).
     pub finalizing: bool,
+    /// Whether its end has begun: no thread starts any more that the end would have to wait for.
+    pub ending: bool,
+    /// Objects of native modules of which each interpreter has its own (`taipan_abi::PerInterpreter`).
+    pub locals: Vec<*mut PyObject>,
+    /// The data of types that travel between interpreters, registered by extensions.
+    pub xidata: crate::crossinterp::Registry,
     /// Whether it can run Python code.
     pub ready: bool,
     /// Limit of recursion for new threads.
@@ -151,10 +168,13 @@ pub type FrameEvalFunction = unsafe extern "C" fn(*mut PyThreadState, *mut _PyIn
 
 static HEAD_LOCK: Mutex<()> = Mutex::new(());
 static INTERP_HEAD: AtomicPtr<InterpreterState> = AtomicPtr::new(null_mut());
+static NEXT_ID: AtomicI64 = AtomicI64::new(0);
 static MAIN_INTERP: AtomicPtr<InterpreterState> = AtomicPtr::new(null_mut());
 static MAIN_THREAD: AtomicUsize = AtomicUsize::new(0);
 /// The thread state that finalises the runtime, NULL before.
 pub static FINALIZING: AtomicPtr<PyThreadState> = AtomicPtr::new(null_mut());
+/// The system's identity of the thread that finalises the runtime: it goes on in the other interpreters, to end them.
+pub static FINALIZING_THREAD: AtomicUsize = AtomicUsize::new(0);
 /// `Py_IsInitialized`.
 pub static INITIALIZED: AtomicBool = AtomicBool::new(false);
 /// The core (types, builtins, sys) is up.
@@ -219,32 +239,31 @@ fn native_thread_id() -> c_ulong {
 
 // ---- interpreters
 
-/// Makes the main interpreter's state.
+/// Makes the state of an interpreter, the main one if there is none.
 pub fn new_interpreter(config: crate::initconfig::Config) -> *mut InterpreterState {
     let _lock = head_lock();
     let next = INTERP_HEAD.load(Relaxed);
-    // SAFETY: the list is stable under the lock.
-    let id = if next.is_null() { 0 } else { unsafe { (*next).id + 1 } };
+    let id = NEXT_ID.fetch_add(1, Relaxed);
+    let main = MAIN_INTERP.load(Relaxed).is_null();
     let state = InterpreterState {
         published: PublishedState {
             unused_0: [0; 3],
-            own_gil: 1,
+            own_gil: main as c_int,
             unused_1: [0; 7264 - 28],
             next,
             id,
             id_refcount: -1,
             unused_2: [0; 8440 - 7288],
-            feature_flags: FEATURES,
+            feature_flags: if main { MAIN_FEATURES } else { 0 },
             unused_3: [0; 8640 - 8448],
         },
         next,
         id,
         requires_idref: false,
-        whence: 1,
+        whence: if main { 1 } else { 0 },
         threads_head: null_mut(),
         main_tstate: null_mut(),
         next_thread_id: AtomicU64::new(1),
-        gil: Gil::new(),
         pending: PendingCalls::new(),
         modules: null_mut(),
         modules_by_index: null_mut(),
@@ -266,6 +285,9 @@ pub fn new_interpreter(config: crate::initconfig::Config) -> *mut InterpreterSta
         config,
         warnings: crate::warnings::WarningsState::new(),
         finalizing: false,
+        ending: false,
+        locals: Vec::new(),
+        xidata: crate::crossinterp::Registry::new(),
         ready: false,
         recursion_limit: Py_DEFAULT_RECURSION_LIMIT,
         eval_frame: None,
@@ -291,24 +313,99 @@ pub fn new_interpreter(config: crate::initconfig::Config) -> *mut InterpreterSta
         // SAFETY: the first interpreter, before any other thread runs.
         unsafe { taipan_objects::runtime::set_main_interpreter(ip.cast()) };
         set_main_thread();
+    } else {
+        // SAFETY: under the lock.
+        unsafe { taipan_objects::runtime::set_interpreters(ip.cast(), id + 1) };
     }
     ip
 }
 
-/// Makes an interpreter: Taipan has one in a process so far.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn PyInterpreterState_New() -> *mut PyInterpreterState {
-    let _ = raise!(PyExc_NotImplementedError, "PyInterpreterState_New: subinterpreters are not implemented");
-    null_mut()
+/// Takes an interpreter that has ended out of the list and frees its state. The main one stays until the process ends.
+///
+/// # Safety
+/// It is not the main one, has no threads, and its objects were released.
+pub unsafe fn delete_interpreter(ip: *mut InterpreterState) {
+    // SAFETY: [ARGS] the list is stable under the lock; the memory is of new_interpreter.
+    unsafe {
+        {
+            let _lock = head_lock();
+            if !(*ip).threads_head.is_null() {
+                fatal("PyInterpreterState_Delete: remaining threads");
+            }
+            let mut p = INTERP_HEAD.load(Relaxed);
+            if p == ip {
+                INTERP_HEAD.store((*ip).next, Release);
+            } else {
+                while (*p).next != ip {
+                    p = (*p).next;
+                    if p.is_null() {
+                        fatal("PyInterpreterState_Delete: NULL interpreter");
+                    }
+                }
+                (*p).next = (*ip).next;
+                (*p).published.next = (*ip).next;
+            }
+            taipan_objects::runtime::set_interpreters(INTERP_HEAD.load(Relaxed).cast(), NEXT_ID.load(Relaxed));
+        }
+        core::ptr::drop_in_place(ip);
+        if let Ok(layout) = core::alloc::Layout::from_size_align(PUBLISHED_SIZE, align_of::<InterpreterState>()) {
+            std::alloc::dealloc(ip.cast(), layout);
+        }
+    }
 }
 
-/// Clears an interpreter; the main one is cleared by `Py_FinalizeEx`.
+/// Whether an interpreter may do something (`RTFLAGS_*`).
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn PyInterpreterState_Clear(_interp: *mut PyInterpreterState) {}
+pub unsafe extern "C" fn _PyInterpreterState_HasFeature(interp: *mut PyInterpreterState, feature: core::ffi::c_ulong) -> c_int {
+    // SAFETY: [ARGS]
+    unsafe { ((*as_interp(interp)).published.feature_flags & feature != 0) as c_int }
+}
 
-/// Deletes an interpreter; the main one stays until the process ends.
+/// The place of an object of the running interpreter (`taipan_abi::PerInterpreter`), valid until the next call.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn PyInterpreterState_Delete(_interp: *mut PyInterpreterState) {}
+pub unsafe extern "C" fn _PyInterpreterState_Local(index: usize) -> *mut *mut PyObject {
+    let all = &mut interp().locals;
+    if all.len() <= index {
+        all.resize(index + 1, null_mut());
+    }
+    &raw mut all[index]
+}
+
+/// Whether an interpreter was made to have a lock of its own.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyInterpreterState_OwnsGil(interp: *mut PyInterpreterState) -> c_int {
+    // SAFETY: [ARGS]
+    unsafe { (*as_interp(interp)).published.own_gil }
+}
+
+/// Whether an interpreter is at its end: since threads are waited for, or since modules are gone.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyInterpreterState_IsFinalizing(interp: *mut PyInterpreterState) -> c_int {
+    // SAFETY: [ARGS]
+    unsafe { (*as_interp(interp)).finalizing as c_int }
+}
+
+/// How many threads that `_thread` started run in an interpreter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyInterpreterState_ThreadCount(interp: *mut PyInterpreterState) -> *const AtomicI64 {
+    // SAFETY: [ARGS]
+    unsafe { &raw const (*as_interp(interp)).thread_count }
+}
+
+/// The interpreters, newest first.
+pub fn interpreter_list() -> Vec<*mut InterpreterState> {
+    let _lock = head_lock();
+    let mut all = Vec::new();
+    let mut ip = INTERP_HEAD.load(Relaxed);
+    // SAFETY: stable under the lock.
+    unsafe {
+        while !ip.is_null() {
+            all.push(ip);
+            ip = (*ip).next;
+        }
+    }
+    all
+}
 
 /// The current interpreter.
 #[unsafe(no_mangle)]
@@ -435,6 +532,10 @@ pub unsafe extern "C" fn _PyInterpreterState_SetRunningMain(interp: *mut PyInter
         if _PyInterpreterState_FailIfRunningMain(interp) < 0 {
             return -1;
         }
+        if (*current_tstate()).interp != interp {
+            let _ = raise_str(PyExc_RuntimeError, "current tstate has wrong interpreter");
+            return -1;
+        }
         (*as_interp(interp)).running_main.store(current_tstate(), Relaxed);
         0
     }
@@ -525,10 +626,8 @@ fn new_threadstate(ip: *mut InterpreterState, whence: c_int) -> *mut PyThreadSta
         (*ts).dict_global_version = 0;
         (*ts)._status = STATUS_INITIALIZED;
         let _lock = head_lock();
-        // The version of instrumentation is the interpreter's, so the older threads know it.
+        (*ts).eval_breaker = crate::instrumentation::instrumentation_version();
         if !(*ip).threads_head.is_null() {
-            let old = crate::ceval_gil::eval_breaker((*ip).threads_head).load(Relaxed);
-            (*ts).eval_breaker = old & !crate::ceval_gil::_PY_EVAL_EVENTS_MASK;
             (*(*ip).threads_head).prev = ts;
         }
         (*ts).next = (*ip).threads_head;
@@ -551,10 +650,20 @@ pub unsafe fn bind_tstate(ts: *mut PyThreadState) {
         (*ts).native_thread_id = native_thread_id();
         (*ts)._status = ((*ts)._status | STATUS_BOUND) & !STATUS_UNBOUND;
         if GILSTATE.get().is_null() {
-            GILSTATE.set(ts);
-            (*ts)._status |= STATUS_BOUND_GILSTATE;
+            bind_gilstate(ts);
         }
     }
+}
+
+/// Makes a state the one that `PyGILState` uses in this thread: the one that was attached last.
+///
+/// # Safety
+/// `ts` is bound to this thread.
+#[inline]
+pub unsafe fn bind_gilstate(ts: *mut PyThreadState) {
+    GILSTATE.set(ts);
+    // SAFETY: [ARGS]
+    unsafe { (*ts)._status |= STATUS_BOUND_GILSTATE };
 }
 
 /// A new thread state, not attached.
@@ -667,9 +776,8 @@ pub unsafe extern "C" fn PyThreadState_DeleteCurrent() {
     }
     // SAFETY: attached to this thread.
     unsafe {
-        let ip = as_interp((*ts).interp);
         delete_tstate(ts);
-        crate::ceval_gil::release_for_good(ip);
+        crate::ceval_gil::release_for_good();
     }
 }
 
@@ -713,7 +821,14 @@ pub unsafe fn reinit_after_fork() {
         (&raw const HEAD_LOCK).cast_mut().write(Mutex::new(()));
         let me = current_tstate();
         let ip = as_interp((*me).interp);
-        Gil::reinit_after_fork(&raw mut (*ip).gil, me);
+        if ip != main_interp() {
+            fatal("_PyInterpreterState_DeleteExceptMain: not main interpreter");
+        }
+        // The other interpreters are gone with their threads; what they own is left as it is.
+        (*ip).next = null_mut();
+        (*ip).published.next = null_mut();
+        INTERP_HEAD.store(ip, Release);
+        Gil::reinit_after_fork((&raw const GIL).cast_mut(), me);
         PendingCalls::reinit_after_fork(&raw mut (*ip).pending);
         (*ip).import_lock.reinit_after_fork();
         set_main_thread();
@@ -944,6 +1059,10 @@ pub unsafe extern "C" fn PyGILState_GetThisThreadState() -> *mut PyThreadState {
 /// Whether the running thread holds the GIL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyGILState_Check() -> c_int {
+    // With several interpreters a thread has several states: the question has no answer then.
+    if NEXT_ID.load(Relaxed) > 1 {
+        return 1;
+    }
     let ts = current_tstate();
     (!ts.is_null() && (GILSTATE.get() == ts || GILSTATE.get().is_null())) as c_int
 }
@@ -1185,12 +1304,20 @@ pub unsafe extern "C" fn PyState_FindModule(def: *mut PyModuleDef) -> *mut PyObj
 /// Both are live.
 pub unsafe fn modules_by_index_set(def: *mut PyModuleDef, module: *mut PyObject) -> PyResult<()> {
     // SAFETY: [ARGS]
+    unsafe { set_module_at((*def).m_base.m_index, module) }
+}
+
+/// Notes `module` as the one made from the definition numbered `index`.
+///
+/// # Safety
+/// The module is live.
+pub unsafe fn set_module_at(index: Py_ssize_t, module: *mut PyObject) -> PyResult<()> {
+    // SAFETY: [ARGS]
     unsafe {
         let ip = interp();
         if ip.modules_by_index.is_null() {
             ip.modules_by_index = own(PyList_New(0))?.into_raw();
         }
-        let index = (*def).m_base.m_index;
         while PyList_GET_SIZE(ip.modules_by_index) <= index {
             check_status(PyList_Append(ip.modules_by_index, Py_None()))?;
         }

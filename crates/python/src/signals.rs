@@ -21,6 +21,13 @@ static WAKEUP_WARN: AtomicBool = AtomicBool::new(true);
 static DEFAULT_INT_HANDLER: AtomicPtr<PyObject> = AtomicPtr::new(null_mut());
 static ITIMER_ERROR: AtomicPtr<PyObject> = AtomicPtr::new(null_mut());
 
+/// Whether the running thread is the main one, and runs the main interpreter: the only one that handles signals.
+fn can_handle_signals() -> bool {
+    let ts = current_tstate();
+    // SAFETY: [GIL] where there is a state.
+    is_main_thread() && (ts.is_null() || unsafe { crate::pystate::as_interp((*ts).interp) } == main_interp())
+}
+
 /// Notes a signal for the main thread. Async-signal-safe.
 fn trip_signal(signum: c_int) {
     TRIPPED[signum as usize].store(true, Relaxed);
@@ -110,7 +117,7 @@ fn is_int(o: *mut PyObject, value: i64) -> bool {
 
 /// Whether a signal waits for this thread to run its handler.
 pub fn pending() -> bool {
-    IS_TRIPPED.load(Relaxed) && is_main_thread()
+    IS_TRIPPED.load(Relaxed) && can_handle_signals()
 }
 
 /// Runs the Python handlers of the signals that arrived.
@@ -176,7 +183,7 @@ pub unsafe extern "C" fn PyErr_CheckSignals() -> c_int {
             crate::ceval_gil::_Py_unset_eval_breaker_bit(ts, crate::ceval_gil::_PY_GC_SCHEDULED_BIT);
             _Py_RunGC(ts);
         }
-        if !is_main_thread() {
+        if !can_handle_signals() {
             return 0;
         }
         deliver().into_c()
@@ -206,13 +213,13 @@ pub unsafe extern "C" fn PyErr_SetInterrupt() {
 /// Whether SIGINT waits; it is taken then.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyOS_InterruptOccurred() -> c_int {
-    (is_main_thread() && TRIPPED[libc::SIGINT as usize].swap(false, AcqRel)) as c_int
+    (can_handle_signals() && TRIPPED[libc::SIGINT as usize].swap(false, AcqRel)) as c_int
 }
 
 /// Whether this is the main thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyOS_IsMainThread() -> c_int {
-    is_main_thread() as c_int
+    can_handle_signals() as c_int
 }
 
 /// The descriptor that a byte is written to for each signal; the old one is returned.
@@ -304,7 +311,7 @@ fn signal_default_int_handler(_: (), signalnum: i32, frame: Borrowed<'_>) -> PyR
 fn signal_signal(_: (), signalnum: i32, handler: Borrowed<'_>) -> PyResult<Owned> {
     // SAFETY: [GIL]
     unsafe {
-        if !is_main_thread() {
+        if !can_handle_signals() {
             bail!(PyExc_ValueError, "signal only works in main thread of the main interpreter");
         }
         signum_ok(signalnum)?;
@@ -402,7 +409,7 @@ fn signal_siginterrupt(_: (), signalnum: i32, flag: i32) -> PyResult<()> {
 fn signal_set_wakeup_fd(_: (), fd: i32, warn_on_full_buffer: bool) -> PyResult<i32> {
     // SAFETY: plain system calls.
     unsafe {
-        if !is_main_thread() {
+        if !can_handle_signals() {
             bail!(PyExc_ValueError, "set_wakeup_fd only works in main thread of the main interpreter");
         }
         if fd != -1 {
@@ -714,6 +721,9 @@ fn exec(m: Borrowed<'_>) -> PyResult<()> {
             SIGINFO_TYPE.store(own(PyStructSequence_NewType(&mut desc))?.into_raw(), Relaxed);
         }
         add_object(m, c"struct_siginfo", Ok(Owned::from_borrowed(SIGINFO_TYPE.load(Relaxed).cast::<PyObject>())))?;
+        if !can_handle_signals() {
+            return Ok(());
+        }
         let h = getattr(m.ob(), intern!("default_int_handler"))?;
         Py_XDECREF(DEFAULT_INT_HANDLER.swap(h.into_raw(), Relaxed));
     }

@@ -246,7 +246,10 @@ fn sys_addaudithook(_: (), hook: Borrowed<'_>) -> PyResult<()> {
         }
         let ip = interp();
         if ip.audit_hooks.is_null() {
-            ip.audit_hooks = own(PyList_New(0))?.into_raw();
+            let list = own(PyList_New(0))?;
+            // gc.get_objects() doesn't show it: a program could take its hooks out.
+            PyObject_GC_UnTrack(list.as_ptr().cast());
+            ip.audit_hooks = list.into_raw();
             HAVE_HOOKS.store(true, Relaxed);
         }
         check_status(PyList_Append(ip.audit_hooks, hook.ob()))
@@ -531,12 +534,12 @@ fn sys_setswitchinterval(_: (), interval: f64) -> PyResult<()> {
     if interval.is_nan() || interval <= 0.0 {
         bail!(PyExc_ValueError, "switch interval must be strictly positive");
     }
-    interp().gil.set_switch_interval((1e6 * interval) as u64);
+    crate::ceval_gil::GIL.set_switch_interval((1e6 * interval) as u64);
     Ok(())
 }
 
 fn sys_getswitchinterval(_: ()) -> PyResult<f64> {
-    Ok(1e-6 * interp().gil.switch_interval() as f64)
+    Ok(1e-6 * crate::ceval_gil::GIL.switch_interval() as f64)
 }
 
 fn sys_setrecursionlimit(_: (), limit: i32) -> PyResult<()> {

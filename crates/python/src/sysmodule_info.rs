@@ -30,6 +30,8 @@ fn leak(text: &str) -> *const c_char {
 /// Types of the records in `sys`; made at start.
 pub static mut AsyncGenHooks: *mut PyTypeObject = null_mut();
 static mut FlagsType: *mut PyTypeObject = null_mut();
+/// Types of records made so far, by name.
+static mut RECORD_TYPES: Vec<(String, *mut PyTypeObject)> = Vec::new();
 
 /// Makes a struct sequence type that users cannot instantiate when `closed`.
 fn record_type(name: &str, doc: &str, fields: &[(&str, &str)], closed: bool) -> PyResult<Owned<PyTypeObject>> {
@@ -40,6 +42,11 @@ fn record_type(name: &str, doc: &str, fields: &[(&str, &str)], closed: bool) -> 
 fn record_type_of(name: &str, doc: &str, fields: &[(&str, &str)], visible: usize, closed: bool) -> PyResult<Owned<PyTypeObject>> {
     // SAFETY: [GIL] names live for ever.
     unsafe {
+        // All interpreters share the types.
+        let known = &mut *(&raw mut RECORD_TYPES);
+        if let Some((_, tp)) = known.iter().find(|(n, _)| n == name) {
+            return Ok(Owned::from_borrowed(*tp));
+        }
         let mut all: Vec<PyStructSequence_Field> = fields.iter().map(|(n, d)| PyStructSequence_Field { name: leak(n), doc: leak(d) }).collect();
         all.push(PyStructSequence_Field { name: null(), doc: null() });
         let mut desc = PyStructSequence_Desc { name: leak(name), doc: leak(doc), fields: all.leak().as_mut_ptr(), n_in_sequence: visible as c_int };
@@ -54,6 +61,7 @@ fn record_type_of(name: &str, doc: &str, fields: &[(&str, &str)], visible: usize
             }
             PyType_Modified(t);
         }
+        known.push((name.to_string(), tp.clone().into_raw()));
         Ok(tp)
     }
 }

@@ -21,6 +21,15 @@ impl WarningsState {
         WarningsState { filters: null_mut(), once_registry: null_mut(), default_action: null_mut(), filters_version: 0 }
     }
 }
+impl WarningsState {
+    /// Releases all, when the interpreter ends.
+    pub fn clear(&mut self) {
+        for p in [&mut self.filters, &mut self.once_registry, &mut self.default_action] {
+            // SAFETY: [OWN] [GIL]
+            unsafe { Py_XDECREF(core::mem::replace(p, null_mut())) };
+        }
+    }
+}
 impl Default for WarningsState {
     fn default() -> Self {
         Self::new()

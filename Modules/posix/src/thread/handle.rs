@@ -3,7 +3,7 @@
 //! The state of a handle is changed only with the GIL held, by the thread itself too: it reports its end before it lets
 //! go of the GIL for good. Joining then waits for the operating system's thread, which does nothing of interest any more.
 
-use super::COUNT;
+use super::count;
 use crate::support::*;
 use crate::thread::ident;
 use core::ffi::{c_int, c_void};
@@ -42,6 +42,8 @@ pub struct Handle {
     state: Cell<State>,
     /// 1 once the thread is about to end; waiters sleep on it.
     exiting: AtomicU32,
+    /// The interpreter that started it.
+    interp: *mut PyInterpreterState,
 }
 // SAFETY: [GIL] cells are used only with the GIL held; the rest is atomic.
 unsafe impl Send for Handle {}
@@ -52,6 +54,11 @@ unsafe impl Sync for Handle {}
 static mut ALL: Vec<Weak<Handle>> = Vec::new();
 /// Handles of threads that the end of the interpreter waits for.
 static mut SHUTDOWN: Vec<Arc<Handle>> = Vec::new();
+
+fn current_interp() -> *mut PyInterpreterState {
+    // SAFETY: [GIL]
+    unsafe { (*current_tstate()).interp }
+}
 
 impl Handle {
     fn register(self) -> Arc<Handle> {
@@ -68,11 +75,11 @@ impl Handle {
     }
     /// Of a thread that isn't started yet.
     pub fn new() -> Arc<Handle> {
-        Handle { ident: AtomicU64::new(0), os_handle: Cell::new(None), state: Cell::new(State::NotStarted), exiting: AtomicU32::new(0) }.register()
+        Handle { ident: AtomicU64::new(0), os_handle: Cell::new(None), state: Cell::new(State::NotStarted), exiting: AtomicU32::new(0), interp: current_interp() }.register()
     }
     /// Of a thread that was started elsewhere.
     pub fn for_running(ident: u64) -> Arc<Handle> {
-        Handle { ident: AtomicU64::new(ident), os_handle: Cell::new(None), state: Cell::new(State::Running), exiting: AtomicU32::new(0) }.register()
+        Handle { ident: AtomicU64::new(ident), os_handle: Cell::new(None), state: Cell::new(State::Running), exiting: AtomicU32::new(0), interp: current_interp() }.register()
     }
     /// The thread's identity, 0 before it starts.
     pub fn ident(&self) -> u64 {
@@ -115,7 +122,7 @@ fn remove_from_shutdown(h: &Arc<Handle>) {
 pub fn next_to_wait_for() -> Option<Arc<Handle>> {
     let me = ident();
     // SAFETY: [GIL]
-    unsafe { (*(&raw mut SHUTDOWN)).iter().find(|h| h.ident() != me).cloned() }
+    unsafe { (*(&raw mut SHUTDOWN)).iter().find(|h| h.ident() != me && h.interp == current_interp()).cloned() }
 }
 
 /// In the child of a fork: threads that were running are over and can't be joined.
@@ -141,7 +148,7 @@ pub unsafe fn after_fork() {
             remove_from_shutdown(&h);
         }
     }
-    COUNT.store(survivors, Relaxed);
+    count().store(survivors, Relaxed);
 }
 
 /// What a new thread needs.
@@ -168,7 +175,7 @@ unsafe extern "C" fn thread_run(arg: *mut c_void) {
             Err(_) => PyErr_FormatUnraisable(c"Exception ignored in thread started by %R".as_ptr(), boot.func.as_ptr()),
         }
         drop(boot);
-        COUNT.fetch_sub(1, Relaxed);
+        count().fetch_sub(1, Relaxed);
         PyThreadState_Clear(tstate.cast());
         remove_from_shutdown(&handle);
         handle.notify();
@@ -190,12 +197,12 @@ pub fn start(h: &Arc<Handle>, func: Borrowed<'_>, args: Owned, kwargs: Option<Ow
         let tstate = _PyThreadState_New(interp, WHENCE_THREADING);
         let boot = Box::into_raw(Box::new(Boot { tstate, func: func.to_owned(), args, kwargs, handle: h.clone() }));
         let (mut id, mut os) = (0, 0);
-        COUNT.fetch_add(1, Relaxed);
+        count().fetch_add(1, Relaxed);
         if !daemon {
             (*(&raw mut SHUTDOWN)).push(h.clone());
         }
         if PyThread_start_joinable_thread(thread_run, boot.cast(), &mut id, &mut os) != 0 {
-            COUNT.fetch_sub(1, Relaxed);
+            count().fetch_sub(1, Relaxed);
             remove_from_shutdown(h);
             PyThreadState_Clear(tstate.cast());
             PyThreadState_Delete(tstate.cast());

@@ -14,7 +14,9 @@ use taipan_abi::*;
 use taipan_clinic::{methods, module, module::add_object, module::add_type};
 
 unsafe extern "C" {
-    fn Py_IsFinalizing() -> c_int;
+    fn _PyInterpreterState_IsFinalizing(interp: *mut PyInterpreterState) -> c_int;
+    fn _PyInterpreterState_HasFeature(interp: *mut PyInterpreterState, feature: core::ffi::c_ulong) -> c_int;
+    fn _PyInterpreterState_ThreadCount(interp: *mut PyInterpreterState) -> *const AtomicI64;
     fn PyErr_SetInterruptEx(signum: c_int) -> c_int;
     fn PyThread_get_stacksize() -> usize;
     fn PyThread_set_stacksize(size: usize) -> c_int;
@@ -25,8 +27,11 @@ unsafe extern "C" {
     fn PyErr_Display(class: *mut PyObject, value: *mut PyObject, tb: *mut PyObject);
 }
 
-/// How many threads that this module started are running.
-static COUNT: AtomicI64 = AtomicI64::new(0);
+/// How many threads that this module started are running in the interpreter.
+fn count() -> &'static AtomicI64 {
+    // SAFETY: [GIL] the interpreter outlives its threads.
+    unsafe { &*_PyInterpreterState_ThreadCount((*current_tstate()).interp) }
+}
 
 /// Identity of the running thread.
 pub fn ident() -> u64 {
@@ -36,7 +41,7 @@ pub fn ident() -> u64 {
 
 /// How many threads are known: the main one and those that this module started.
 pub fn known_threads() -> i64 {
-    COUNT.load(Relaxed) + 1
+    count().load(Relaxed) + 1
 }
 
 /// In the child of a fork: the other threads are gone.
@@ -49,8 +54,14 @@ pub unsafe fn after_fork() {
 }
 
 fn do_start_new_thread(func: Borrowed<'_>, args: Owned, kwargs: Option<Owned>, handle: &Arc<Handle>, daemon: bool) -> PyResult<()> {
-    // SAFETY: plain query.
-    if unsafe { Py_IsFinalizing() } != 0 {
+    // SAFETY: [GIL]
+    let interp = unsafe { (*current_tstate()).interp };
+    // SAFETY: [GIL]
+    if unsafe { _PyInterpreterState_HasFeature(interp, RTFLAGS_THREADS) } == 0 {
+        bail!(PyExc_RuntimeError, "thread is not supported for isolated subinterpreters");
+    }
+    // SAFETY: [GIL]
+    if unsafe { _PyInterpreterState_IsFinalizing(interp) } != 0 {
         return Err(crate::fork::finalizing_error("can't create new thread at interpreter shutdown"));
     }
     handle::start(handle, func, args, kwargs, daemon)
@@ -97,8 +108,16 @@ fn thread_start_joinable_thread(_: (), function: Borrowed<'_>, handle: Option<Bo
     }
 }
 
+/// `Py_RTFLAGS_THREADS` and `Py_RTFLAGS_DAEMON_THREADS`.
+const RTFLAGS_THREADS: core::ffi::c_ulong = 1 << 10;
+const RTFLAGS_DAEMON_THREADS: core::ffi::c_ulong = 1 << 11;
+
+fn daemon_threads_allowed() -> bool {
+    // SAFETY: [GIL]
+    unsafe { _PyInterpreterState_HasFeature((*current_tstate()).interp, RTFLAGS_DAEMON_THREADS) != 0 }
+}
 fn thread_daemon_threads_allowed(_: ()) -> PyResult<bool> {
-    Ok(true)
+    Ok(daemon_threads_allowed())
 }
 fn thread_exit(_: ()) -> PyResult<()> {
     // SAFETY: [GIL]
@@ -125,7 +144,7 @@ fn thread_get_native_id(_: ()) -> PyResult<i64> {
     Ok(unsafe { libc::syscall(libc::SYS_gettid) })
 }
 fn thread_count(_: ()) -> PyResult<i64> {
-    Ok(COUNT.load(Relaxed))
+    Ok(count().load(Relaxed))
 }
 fn thread_stack_size(_: (), size: isize) -> PyResult<usize> {
     if size < 0 {

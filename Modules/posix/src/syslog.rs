@@ -32,6 +32,14 @@ fn script_name() -> PyResult<Option<Owned>> {
     }
 }
 
+/// The state of the C library is the process's: only the main interpreter changes it.
+fn only_main(what: &str) -> PyResult<()> {
+    if !crate::fork::in_main_interpreter() {
+        bail!(PyExc_RuntimeError, "subinterpreter can't use syslog.{what}");
+    }
+    Ok(())
+}
+
 fn open(ident: Option<Owned>, logoption: i64, facility: i64) -> PyResult<()> {
     // SAFETY: live; the C library's copy of the pointer is replaced before the old name is freed.
     unsafe {
@@ -62,6 +70,7 @@ fn open(ident: Option<Owned>, logoption: i64, facility: i64) -> PyResult<()> {
 }
 
 fn syslog_openlog(_: (), ident: Option<Str<'_>>, logoption: i64, facility: Option<i64>) -> PyResult<()> {
+    only_main("openlog()")?;
     open(ident.map(|i| i.0.to_owned()), logoption, facility.unwrap_or(libc::LOG_USER as i64))
 }
 
@@ -80,6 +89,7 @@ fn syslog_syslog(_: (), args: Args<'_>) -> PyResult<()> {
         let p = int(priority as i64)?;
         audit(c"syslog.syslog", &[p.as_ptr(), message])?;
         if !OPEN.load(Relaxed) {
+            only_main("syslog() until the syslog is opened by the main interpreter")?;
             open(None, 0, libc::LOG_USER as i64)?;
         }
         allow_threads(|| libc::syslog(priority, c"%s".as_ptr(), c.as_ptr()));
@@ -88,6 +98,7 @@ fn syslog_syslog(_: (), args: Args<'_>) -> PyResult<()> {
 }
 
 fn syslog_closelog(_: ()) -> PyResult<()> {
+    only_main("closelog()")?;
     audit_ints(c"syslog.closelog", [])?;
     if OPEN.swap(false, Relaxed) {
         // SAFETY: plain call.

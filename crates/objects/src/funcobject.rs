@@ -34,8 +34,20 @@ pub enum PyFunction_WatchEvent {
 /// A function watcher's callback.
 pub type PyFunction_WatchCallback = unsafe extern "C" fn(event: PyFunction_WatchEvent, func: *mut PyFunctionObject, new_value: Ob) -> c_int;
 const FUNC_MAX_WATCHERS: usize = 8;
-static mut WATCHERS: [Option<PyFunction_WatchCallback>; FUNC_MAX_WATCHERS] = [None; FUNC_MAX_WATCHERS];
+/// The callbacks by number. Each interpreter has its own; the running one's are in the static variable.
+pub type FuncWatchers = [Option<PyFunction_WatchCallback>; FUNC_MAX_WATCHERS];
+static mut WATCHERS: FuncWatchers = [None; FUNC_MAX_WATCHERS];
 static mut ACTIVE_WATCHERS: u8 = 0;
+
+/// Exchanges the watchers when another interpreter runs.
+pub fn swap_func_watchers(other: &mut FuncWatchers) {
+    // SAFETY: [STATIC]
+    unsafe {
+        let all = &mut *(&raw mut WATCHERS);
+        core::mem::swap(all, other);
+        ACTIVE_WATCHERS = all.iter().enumerate().fold(0, |bits, (i, w)| bits | (w.is_some() as u8) << i);
+    }
+}
 
 #[cold]
 #[inline(never)]

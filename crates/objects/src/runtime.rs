@@ -83,6 +83,16 @@ pub unsafe fn set_interpreters(head: *mut PyInterpreterState, next_id: i64) {
     }
 }
 
+/// Whether the running thread runs the main interpreter, or none yet.
+#[inline]
+pub fn in_main_interpreter() -> bool {
+    // SAFETY: [GIL] where there is a state.
+    unsafe {
+        let ts = current_tstate();
+        ts.is_null() || (*ts).interp.cast() == _PyRuntime.interpreters_main
+    }
+}
+
 /// The static strings in the order of `pycore_global_strings.h`: literals, then identifiers.
 static NAMES: &str = include_str!("global_strings.txt");
 

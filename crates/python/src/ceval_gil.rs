@@ -258,6 +258,10 @@ pub unsafe fn attach(tstate: *mut PyThreadState) {
     // SAFETY: [ARGS]
     unsafe {
         GIL.take(tstate);
+        let ip = as_interp((*tstate).interp);
+        if !crate::interp_switch::is_running(ip) {
+            crate::interp_switch::switch_to(ip);
+        }
         crate::pystate::bind_tstate(tstate);
         crate::pystate::bind_gilstate(tstate);
         set_current_tstate(tstate);

@@ -1229,10 +1229,20 @@ const PY_CODE_EVENT_CREATE: c_int = 0;
 const PY_CODE_EVENT_DESTROY: c_int = 1;
 const CODE_MAX_WATCHERS: usize = 8;
 /// Called when a code object is made or destroyed.
-type PyCode_WatchCallback = unsafe extern "C" fn(event: c_int, co: *mut PyCodeObject) -> c_int;
+pub type PyCode_WatchCallback = unsafe extern "C" fn(event: c_int, co: *mut PyCodeObject) -> c_int;
 
-static mut WATCHERS: [Option<PyCode_WatchCallback>; CODE_MAX_WATCHERS] = [None; CODE_MAX_WATCHERS];
+/// The callbacks by number. Each interpreter has its own; the running one's are in the static variable.
+pub type CodeWatchers = [Option<PyCode_WatchCallback>; CODE_MAX_WATCHERS];
+static mut WATCHERS: CodeWatchers = [None; CODE_MAX_WATCHERS];
 static HAS_WATCHERS: AtomicBool = AtomicBool::new(false);
+
+/// Exchanges the watchers when another interpreter runs.
+pub fn swap_code_watchers(other: &mut CodeWatchers) {
+    // SAFETY: [STATIC]
+    let all = unsafe { &mut *(&raw mut WATCHERS) };
+    core::mem::swap(all, other);
+    HAS_WATCHERS.store(all.iter().any(Option::is_some), Ordering::Relaxed);
+}
 
 unsafe fn notify_watchers(event: c_int, co: *mut PyCodeObject) {
     if !HAS_WATCHERS.load(Ordering::Relaxed) {

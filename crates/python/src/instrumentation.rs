@@ -81,12 +81,40 @@ pub struct MonitoringState {
     last_restart_version: usize,
 }
 
-static mut STATE: MonitoringState = MonitoringState {
-    tools: [0; UNGROUPED_EVENTS],
-    callables: [[null_mut(); EVENTS]; TOOL_IDS],
-    tool_names: [null_mut(); TOOL_IDS],
-    last_restart_version: 0,
-};
+impl MonitoringState {
+    /// Of an interpreter without tools.
+    pub const fn new() -> Self {
+        MonitoringState {
+            tools: [0; UNGROUPED_EVENTS],
+            callables: [[null_mut(); EVENTS]; TOOL_IDS],
+            tool_names: [null_mut(); TOOL_IDS],
+            last_restart_version: 0,
+        }
+    }
+    /// Releases the tools of an interpreter that ends.
+    pub fn clear(&mut self) {
+        self.tools = [0; UNGROUPED_EVENTS];
+        for p in self.callables.iter_mut().flatten().chain(&mut self.tool_names) {
+            // SAFETY: [OWN] the place is empty before the object is released.
+            unsafe { Py_XDECREF(core::mem::replace(p, null_mut())) };
+        }
+    }
+}
+impl Default for MonitoringState {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The running interpreter's.
+static mut STATE: MonitoringState = MonitoringState::new();
+
+/// Exchanges the tools and the version when another interpreter runs.
+pub fn swap_monitoring(other: &mut MonitoringState, version: &mut usize) {
+    core::mem::swap(state(), other);
+    *version = VERSION.swap(*version, Ordering::Relaxed);
+}
+
 static VERSION: AtomicUsize = AtomicUsize::new(0);
 
 /// The interpreter's monitoring state.

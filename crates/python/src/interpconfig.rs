@@ -146,14 +146,10 @@ pub unsafe extern "C" fn _PyInterpreterState_LookUpIDObject(op: *mut PyObject) -
     }
 }
 
-/// Starts counting the references to an interpreter's number.
+/// Starts counting the references to an interpreter's number: they are counted from the start.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyInterpreterState_IDInitref(interp: *mut PyInterpreterState) -> c_int {
-    // SAFETY: [ARGS]
-    unsafe {
-        let count = &mut (*as_interp(interp)).published.id_refcount;
-        *count = (*count).max(0);
-    }
+    let _ = interp;
     0
 }
 
@@ -162,7 +158,6 @@ pub unsafe extern "C" fn _PyInterpreterState_IDInitref(interp: *mut PyInterprete
 pub unsafe extern "C" fn _PyInterpreterState_IDIncref(interp: *mut PyInterpreterState) -> c_int {
     // SAFETY: [ARGS] [GIL]
     unsafe {
-        _PyInterpreterState_IDInitref(interp);
         (*as_interp(interp)).published.id_refcount += 1;
     }
     0

@@ -75,7 +75,10 @@ unsafe fn apply_config(ip: *mut InterpreterState, c: &PyInterpreterConfig) -> Re
                 (*ip).published.feature_flags |= bit;
             }
         }
-        (*ip).published.own_gil = (c.gil == OWN_GIL) as c_int;
+        if c.gil == OWN_GIL {
+            (*ip).published.own_gil = 1;
+            OWN_GILS.fetch_add(1, Relaxed);
+        }
     }
     Ok(())
 }
@@ -109,6 +112,7 @@ unsafe fn new_subinterpreter(c: &PyInterpreterConfig, whence: c_long) -> Result<
         if let Err(e) = result {
             if !ts.is_null() {
                 clear_interpreter(ip);
+                crate::interp_switch::switch_to(main_interp());
                 detach(ts);
                 PyThreadState_Delete(ts);
                 if !before.is_null() {
@@ -198,6 +202,9 @@ unsafe fn clear_interpreter(ip: *mut InterpreterState) {
         for p in core::mem::take(&mut (*ip).locals) {
             Py_XDECREF(p);
         }
+        if crate::interp_switch::is_running(ip) {
+            crate::interp_switch::clear_running();
+        }
         if !(*ip).sysdict.is_null() {
             PyDict_Clear((*ip).sysdict);
         }
@@ -225,6 +232,9 @@ pub unsafe extern "C" fn PyInterpreterState_Delete(interp: *mut PyInterpreterSta
     // SAFETY: [ARGS]
     unsafe {
         let ts = current_tstate();
+        if crate::interp_switch::is_running(ip) {
+            crate::interp_switch::switch_to(main_interp());
+        }
         if !ts.is_null() && as_interp((*ts).interp) == ip {
             detach(ts);
         }

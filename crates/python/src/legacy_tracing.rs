@@ -259,9 +259,19 @@ unsafe fn set_callbacks(tool: usize, call: vectorcallfunc, legacy: c_int, events
 }
 
 /// What is set up once, and how many threads have a function set.
-struct Setup {
+#[derive(Default)]
+pub struct Setup {
     ready: bool,
     threads: isize,
+}
+
+/// Exchanges what is known of trace and profile functions when another interpreter runs.
+pub fn swap_setups(profile: &mut Setup, trace: &mut Setup) {
+    // SAFETY: [STATIC]
+    unsafe {
+        core::mem::swap(&mut *(&raw mut PROFILE), profile);
+        core::mem::swap(&mut *(&raw mut TRACE), trace);
+    }
 }
 static mut PROFILE: Setup = Setup { ready: false, threads: 0 };
 static mut TRACE: Setup = Setup { ready: false, threads: 0 };

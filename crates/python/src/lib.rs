@@ -52,6 +52,7 @@ pub mod initconfig;
 pub mod internal_api;
 pub mod internal_tables;
 pub mod interpconfig;
+pub mod interp_switch;
 pub mod interpreters;
 pub mod intrinsics;
 pub mod pymain;

@@ -189,6 +189,13 @@ pub(crate) fn initialize_main() -> Result<(), ConfigError> {
         if ip.config.site_import != 0 {
             stage("init_import_site", "Failed to import the site module", import(c"site"))?;
         }
+        if !is_main && let Some(first) = &ip.config.sys_path_0 {
+            stage("init_interp_main", "can't initialize sys.path[0]", (|| {
+                let first = fs_decode(first)?;
+                let Some(path) = get_optional_attr(intern!("path"))? else { bail!(PyExc_RuntimeError, "can't get sys.path") };
+                check_status(PyList_Insert(path.as_ptr(), 0, first.as_ptr()))
+            })())?;
+        }
         Ok(())
     }
 }

@@ -138,6 +138,8 @@ fn prepare_and_run(config: &Config) -> PyResult<c_int> {
                 bail!(PyExc_RuntimeError, "unable to get sys.path");
             };
             check_status(PyList_Insert(path.as_ptr(), 0, p.as_ptr()))?;
+            // Other interpreters start with it.
+            interp().config.sys_path_0 = Some(fs_encode(p.as_ptr())?);
         }
         if config.quiet == 0 && (config.verbose > 0 || (!runs_code(config) && stdin_is_interactive(config))) {
             crate::errln!("Python {} on linux", crate::sysmodule_info::version_text());

@@ -143,6 +143,8 @@ pub struct InterpreterState {
     pub ending: bool,
     /// Objects of native modules of which each interpreter has its own (`taipan_abi::PerInterpreter`).
     pub locals: Vec<*mut PyObject>,
+    /// State that lies in static variables while the interpreter runs.
+    pub parked: Box<crate::interp_switch::Parked>,
     /// The data of types that travel between interpreters, registered by extensions.
     pub xidata: crate::crossinterp::Registry,
     /// Whether it can run Python code.
@@ -171,6 +173,8 @@ static INTERP_HEAD: AtomicPtr<InterpreterState> = AtomicPtr::new(null_mut());
 static NEXT_ID: AtomicI64 = AtomicI64::new(0);
 static MAIN_INTERP: AtomicPtr<InterpreterState> = AtomicPtr::new(null_mut());
 static MAIN_THREAD: AtomicUsize = AtomicUsize::new(0);
+/// How many interpreters were made to have a lock of their own, besides the main one.
+pub static OWN_GILS: AtomicUsize = AtomicUsize::new(0);
 /// The thread state that finalises the runtime, NULL before.
 pub static FINALIZING: AtomicPtr<PyThreadState> = AtomicPtr::new(null_mut());
 /// The system's identity of the thread that finalises the runtime: it goes on in the other interpreters, to end them.
@@ -252,7 +256,7 @@ pub fn new_interpreter(config: crate::initconfig::Config) -> *mut InterpreterSta
             unused_1: [0; 7264 - 28],
             next,
             id,
-            id_refcount: -1,
+            id_refcount: 0,
             unused_2: [0; 8440 - 7288],
             feature_flags: if main { MAIN_FEATURES } else { 0 },
             unused_3: [0; 8640 - 8448],
@@ -282,6 +286,7 @@ pub fn new_interpreter(config: crate::initconfig::Config) -> *mut InterpreterSta
         dlopenflags: libc::RTLD_NOW,
         override_multi_interp: 0,
         override_frozen_modules: 0,
+        parked: crate::interp_switch::Parked::new(config.int_max_str_digits),
         config,
         warnings: crate::warnings::WarningsState::new(),
         finalizing: false,
@@ -327,6 +332,7 @@ pub fn new_interpreter(config: crate::initconfig::Config) -> *mut InterpreterSta
 pub unsafe fn delete_interpreter(ip: *mut InterpreterState) {
     // SAFETY: [ARGS] the list is stable under the lock; the memory is of new_interpreter.
     unsafe {
+        debug_assert!(!crate::interp_switch::is_running(ip), "switched away from before it ends");
         {
             let _lock = head_lock();
             if !(*ip).threads_head.is_null() {
@@ -346,6 +352,9 @@ pub unsafe fn delete_interpreter(ip: *mut InterpreterState) {
                 (*p).published.next = (*ip).next;
             }
             taipan_objects::runtime::set_interpreters(INTERP_HEAD.load(Relaxed).cast(), NEXT_ID.load(Relaxed));
+        }
+        if (*ip).published.own_gil != 0 {
+            OWN_GILS.fetch_sub(1, Relaxed);
         }
         core::ptr::drop_in_place(ip);
         if let Ok(layout) = core::alloc::Layout::from_size_align(PUBLISHED_SIZE, align_of::<InterpreterState>()) {
@@ -626,7 +635,8 @@ fn new_threadstate(ip: *mut InterpreterState, whence: c_int) -> *mut PyThreadSta
         (*ts).dict_global_version = 0;
         (*ts)._status = STATUS_INITIALIZED;
         let _lock = head_lock();
-        (*ts).eval_breaker = crate::instrumentation::instrumentation_version();
+        let running = crate::interp_switch::is_running(ip);
+        (*ts).eval_breaker = if running { crate::instrumentation::instrumentation_version() } else { (*ip).parked.version };
         if !(*ip).threads_head.is_null() {
             (*(*ip).threads_head).prev = ts;
         }

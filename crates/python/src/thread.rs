@@ -228,6 +228,25 @@ pub unsafe extern "C" fn PyThread_free_lock(lock: *mut c_void) {
 /// wait for ever.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyThread_acquire_lock_timed(lock: *mut c_void, microseconds: c_longlong, intr_flag: c_int) -> c_int {
+    // SAFETY: [ARGS]
+    unsafe {
+        if microseconds == 0 || crate::pystate::OWN_GILS.load(Relaxed) == 0 || current_tstate().is_null() {
+            return acquire_timed(lock, microseconds, intr_flag);
+        }
+        // Who waits with the GIL held keeps no interpreter from running that has a GIL of its own, so that the common one
+        // has to be let go.
+        let status = acquire_timed(lock, 0, 0);
+        if status != PY_LOCK_FAILURE {
+            return status;
+        }
+        let ts = PyEval_SaveThread();
+        let status = acquire_timed(lock, microseconds, intr_flag);
+        PyEval_RestoreThread(ts);
+        status
+    }
+}
+
+unsafe fn acquire_timed(lock: *mut c_void, microseconds: c_longlong, intr_flag: c_int) -> c_int {
     let sem = lock.cast::<libc::sem_t>();
     // SAFETY: [ARGS]
     unsafe {

@@ -32,7 +32,16 @@ pub type PyDict_WatchCallback =
     unsafe extern "C" fn(event: c_int, dict: *mut PyObject, key: *mut PyObject, new_value: *mut PyObject) -> c_int;
 
 static mut GLOBAL_VERSION: u64 = 0;
-static mut WATCHERS: [Option<PyDict_WatchCallback>; DICT_MAX_WATCHERS] = [None; DICT_MAX_WATCHERS];
+/// The callbacks by number.
+pub type DictWatchers = [Option<PyDict_WatchCallback>; DICT_MAX_WATCHERS];
+static mut WATCHERS: DictWatchers = [None; DICT_MAX_WATCHERS];
+
+/// Exchanges the watchers of extensions when another interpreter runs: each has its own.
+pub fn swap_dict_watchers(other: &mut DictWatchers) {
+    // SAFETY: [STATIC]
+    let all = unsafe { &mut *(&raw mut WATCHERS) };
+    all[2..].swap_with_slice(&mut other[2..]);
+}
 
 /// A version that no dict has had.
 #[inline(always)]

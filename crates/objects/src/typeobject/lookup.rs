@@ -224,7 +224,15 @@ pub unsafe extern "C" fn PyType_Modified(tp: *mut PyTypeObject) {
 /// A type watcher's callback.
 pub type PyType_WatchCallback = unsafe extern "C" fn(tp: *mut PyTypeObject) -> c_int;
 const TYPE_MAX_WATCHERS: usize = 8;
-static mut WATCHERS: [Option<PyType_WatchCallback>; TYPE_MAX_WATCHERS] = [None; TYPE_MAX_WATCHERS];
+/// The callbacks by number. Each interpreter has its own; the running one's are in the static variable.
+pub type TypeWatchers = [Option<PyType_WatchCallback>; TYPE_MAX_WATCHERS];
+static mut WATCHERS: TypeWatchers = [None; TYPE_MAX_WATCHERS];
+
+/// Exchanges the watchers when another interpreter runs.
+pub fn swap_type_watchers(other: &mut TypeWatchers) {
+    // SAFETY: [STATIC]
+    core::mem::swap(unsafe { &mut *(&raw mut WATCHERS) }, other);
+}
 
 #[cold]
 unsafe fn notify_watchers(tp: *mut PyTypeObject) {

@@ -59,17 +59,23 @@ pub unsafe fn tuple_items<'a>(tuple: *mut PyObject) -> &'a [*mut PyObject] {
 pub(crate) unsafe fn subclasses_of(tp: *mut PyTypeObject) -> Vec<Owned<PyTypeObject>> {
     // SAFETY: [ARGS] tp_subclasses is NULL or a dict of weak references.
     unsafe {
-        let mut all = Vec::new();
-        let dict = (*tp).tp_subclasses;
-        if dict.is_null() {
-            return all;
-        }
-        let (mut pos, mut key, mut value) = (0, null_mut(), null_mut());
-        while PyDict_Next(dict, &mut pos, &mut key, &mut value) != 0 {
-            let sub = (*value.cast::<PyWeakReference>()).wr_object;
-            // An object with count zero is being deallocated and must not come back to life.
-            if sub != Py_None() && Py_REFCNT(sub) > 0 {
-                all.push(Owned::from_borrowed(sub.cast()));
+        let mut all: Vec<Owned<PyTypeObject>> = Vec::new();
+        let mut gather = |dict: *mut PyObject, heap_types: bool| {
+            let (mut pos, mut key, mut value) = (0, null_mut(), null_mut());
+            while !dict.is_null() && PyDict_Next(dict, &mut pos, &mut key, &mut value) != 0 {
+                let sub = (*value.cast::<PyWeakReference>()).wr_object;
+                // An object with count zero is being deallocated and must not come back to life.
+                if sub != Py_None() && Py_REFCNT(sub) > 0 && (heap_types || (*sub.cast::<PyTypeObject>()).tp_flags & Py_TPFLAGS_HEAPTYPE == 0) {
+                    all.push(Owned::from_borrowed(sub.cast()));
+                }
+            }
+        };
+        let apart = ready::apart(tp);
+        gather((*tp).tp_subclasses, !apart);
+        if apart {
+            match ready::own_subclasses(tp, false) {
+                Ok(dict) => gather(dict, true),
+                Err(e) => e.clear(),
             }
         }
         all

@@ -338,12 +338,48 @@ pub unsafe extern "C" fn _PyStaticType_InitBuiltin(_interp: *mut PyInterpreterSt
 
 // ---- subclasses ----------------------------------------------------------------------------------------------------
 
+/// Subclasses of static types that an interpreter other than the main one has made: a dict like `tp_subclasses` for each such
+/// type, under its address. All interpreters share the static types, but each sees only its own classes.
+static SUBCLASSES: PerInterpreter = PerInterpreter::new();
+
+/// Whether the classes that derive from `base` are kept apart for the running interpreter.
+pub(super) unsafe fn apart(base: *mut PyTypeObject) -> bool {
+    // SAFETY: [ARGS]
+    unsafe { (*base).tp_flags & Py_TPFLAGS_HEAPTYPE == 0 && !crate::runtime::in_main_interpreter() }
+}
+
+/// The running interpreter's dict of subclasses of a static type, lent; NULL if there is none.
+pub(super) unsafe fn own_subclasses(base: *mut PyTypeObject, make: bool) -> PyResult<*mut PyObject> {
+    // SAFETY: [ARGS]
+    unsafe {
+        if SUBCLASSES.get().is_null() {
+            if !make {
+                return Ok(null_mut());
+            }
+            SUBCLASSES.set(Some(own(PyDict_New())?));
+        }
+        let key = own(PyLong_FromVoidPtr(base.cast()))?;
+        let all = Owned::from_borrowed(SUBCLASSES.get());
+        let found = PyDict_GetItemWithError(all.as_ptr(), key.as_ptr());
+        if !found.is_null() || !make {
+            return if found.is_null() && err_occurred() { Err(raised()) } else { Ok(found) };
+        }
+        let new = own(PyDict_New())?;
+        dict_set(all.as_ptr(), key.as_ptr(), new.as_ptr())?;
+        Ok(new.as_ptr())
+    }
+}
+
 /// Records `tp` as a subclass of `base`: a weak reference under the address.
 unsafe fn add_subclass(base: *mut PyTypeObject, tp: *mut PyTypeObject) -> PyResult<()> {
     // SAFETY: [ARGS]
     unsafe {
         let key = own(PyLong_FromVoidPtr(tp.cast()))?;
         let weak = own(PyWeakref_NewRef(tp.cast(), null_mut()))?;
+        if (*tp).tp_flags & Py_TPFLAGS_HEAPTYPE != 0 && apart(base) {
+            let dict = Owned::from_borrowed(own_subclasses(base, true)?);
+            return dict_set(dict.as_ptr(), key.as_ptr(), weak.as_ptr());
+        }
         // Making these may run a collection, which may change the registry: it is read only now.
         if (*base).tp_subclasses.is_null() {
             (*base).tp_subclasses = own(PyDict_New())?.into_raw();
@@ -367,7 +403,21 @@ pub(super) unsafe fn remove_all_subclasses(tp: *mut PyTypeObject, bases: *mut Py
     unsafe {
         for &base in tuple_items(bases) {
             let base: *mut PyTypeObject = base.cast();
-            if PyType_Check(base.cast()) == 0 || (*base).tp_subclasses.is_null() {
+            if PyType_Check(base.cast()) == 0 {
+                continue;
+            }
+            if apart(base) {
+                match (own_subclasses(base, false), own(PyLong_FromVoidPtr(tp.cast()))) {
+                    (Ok(dict), Ok(key)) if !dict.is_null() => {
+                        if PyDict_DelItem(dict, key.as_ptr()) < 0 {
+                            PyErr_Clear();
+                        }
+                    }
+                    _ => PyErr_Clear(),
+                }
+                continue;
+            }
+            if (*base).tp_subclasses.is_null() {
                 continue;
             }
             let key = PyLong_FromVoidPtr(tp.cast());

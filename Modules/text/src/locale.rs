@@ -176,7 +176,7 @@ fn bindtextdomain_(_: (), domain: &str, dir: Borrowed<'_>) -> PyResult<Owned> {
     // SAFETY: [GIL] as above.
     unsafe {
         if domain.is_empty() {
-            return Err(raise_str(ERROR, "domain must be a non-empty string"));
+            return Err(raise_str(ERROR.get(), "domain must be a non-empty string"));
         }
         let domain = c_string(domain)?;
         let mut path: *mut PyObject = null_mut();

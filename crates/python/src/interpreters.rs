@@ -112,7 +112,7 @@ unsafe fn new_subinterpreter(c: &PyInterpreterConfig, whence: c_long) -> Result<
         if let Err(e) = result {
             if !ts.is_null() {
                 clear_interpreter(ip);
-                crate::interp_switch::switch_to(main_interp());
+                leave(ip);
                 detach(ts);
                 PyThreadState_Delete(ts);
                 if !before.is_null() {
@@ -215,6 +215,17 @@ unsafe fn clear_interpreter(ip: *mut InterpreterState) {
     }
 }
 
+/// Nothing static refers to the interpreter any more, which runs no more code.
+unsafe fn leave(ip: *mut InterpreterState) {
+    // SAFETY: [GIL] where the interpreter runs.
+    unsafe {
+        if crate::interp_switch::is_running(ip) {
+            crate::interp_switch::switch_to(main_interp());
+            taipan_objects::unicodeobject::intern::forget_interpreter(ip.cast());
+        }
+    }
+}
+
 /// Releases what an interpreter holds.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyInterpreterState_Clear(interp: *mut PyInterpreterState) {
@@ -232,9 +243,7 @@ pub unsafe extern "C" fn PyInterpreterState_Delete(interp: *mut PyInterpreterSta
     // SAFETY: [ARGS]
     unsafe {
         let ts = current_tstate();
-        if crate::interp_switch::is_running(ip) {
-            crate::interp_switch::switch_to(main_interp());
-        }
+        leave(ip);
         if !ts.is_null() && as_interp((*ts).interp) == ip {
             detach(ts);
         }

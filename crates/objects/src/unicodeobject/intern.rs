@@ -12,6 +12,8 @@ struct Table {
 }
 
 static mut TABLE: Table = Table { slots: Vec::new(), used: 0 };
+/// The mortal strings that interpreters other than the main one have interned; the immortal ones are common to all.
+static mut APART: Vec<(*mut PyInterpreterState, Table)> = Vec::new();
 
 impl Table {
     /// # Safety
@@ -46,15 +48,16 @@ impl Table {
         }
     }
 
-    fn remove(&mut self, op: *mut PyObject, hash: Py_hash_t) {
+    /// Takes an entry out; false if it isn't there.
+    fn remove(&mut self, op: *mut PyObject, hash: Py_hash_t) -> bool {
         if self.slots.is_empty() {
-            return;
+            return false;
         }
         let mask = self.slots.len() - 1;
         let mut gap = hash as usize & mask;
         while self.slots[gap].1 != op {
             if self.slots[gap].1.is_null() {
-                return;
+                return false;
             }
             gap = (gap + 1) & mask;
         }
@@ -74,7 +77,28 @@ impl Table {
             }
         }
         self.slots[gap] = (0, core::ptr::null_mut());
+        true
     }
+}
+
+/// The running interpreter's table of mortal strings, where it isn't the main one.
+fn apart() -> &'static mut Table {
+    // SAFETY: [GIL]
+    unsafe {
+        let interp = (*current_tstate()).interp;
+        let all = &mut *(&raw mut APART);
+        let i = all.iter().position(|t| t.0 == interp).unwrap_or_else(|| {
+            all.push((interp, Table { slots: Vec::new(), used: 0 }));
+            all.len() - 1
+        });
+        &mut all[i].1
+    }
+}
+
+/// Forgets the table of an interpreter that has ended. Its strings may live on.
+pub fn forget_interpreter(interp: *mut PyInterpreterState) {
+    // SAFETY: [GIL]
+    unsafe { (*(&raw mut APART)).retain(|t| t.0 != interp) }
 }
 
 /// The one string with the content of `s`, which may be `s` itself. Instances of subclasses are left alone.
@@ -107,6 +131,18 @@ pub unsafe fn intern(s: StrObj, immortal: bool) -> StrObj {
         let table = &mut *(&raw mut TABLE);
         if table.used * 3 >= table.slots.len() * 2 {
             table.grow();
+        }
+        let mut table = table;
+        if !immortal && !is_immortal(op) && !crate::runtime::in_main_interpreter() {
+            if let Ok(found) = table.find(op, hash)
+                && interned(found) != SSTATE_INTERNED_MORTAL
+            {
+                return Owned::from_borrowed(found.cast());
+            }
+            table = apart();
+            if table.used * 3 >= table.slots.len() * 2 {
+                table.grow();
+            }
         }
         match table.find(op, hash) {
             Ok(found) => {
@@ -172,7 +208,12 @@ pub unsafe fn name_from_utf8(u: *const c_char) -> *mut PyObject {
 #[cold]
 pub unsafe fn forget(op: *mut PyObject) {
     // SAFETY: [GIL]
-    unsafe { (*(&raw mut TABLE)).remove(op, (*op.cast::<PyASCIIObject>()).hash) }
+    unsafe {
+        let hash = (*op.cast::<PyASCIIObject>()).hash;
+        if !(*(&raw mut TABLE)).remove(op, hash) {
+            (*(&raw mut APART)).iter_mut().any(|t| t.1.remove(op, hash));
+        }
+    }
 }
 
 /// How many strings are interned, and how many of them are immortal.

@@ -1,6 +1,7 @@
 //! What the types of these modules share: instance structs with their collector slots, and iteration.
 
 use taipan_abi::*;
+pub use taipan_clinic::support::{next, truth, tuple};
 
 /// Declares an instance struct. Fields before `;` hold objects (NULL or owned); those after it are plain. Made with it are
 /// the slots `traverse`, `clear` and `dealloc` (which frees what the plain fields own through `Drop`-free means only).
@@ -104,65 +105,12 @@ pub fn iter(op: Borrowed<'_>) -> PyResult<Owned> {
     unsafe { Owned::from_owned_or_err(PyObject_GetIter(op.ob())) }
 }
 
-/// The next item of an iterator through its slot; `None` at its end (StopIteration is cleared).
-///
-/// # Safety
-/// `it` is a live iterator.
-#[inline]
-pub unsafe fn next(it: *mut PyObject) -> PyResult<Option<Owned>> {
-    // SAFETY: [ARGS]
-    unsafe {
-        let Some(f) = (*type_of(it)).tp_iternext else { bail!(PyExc_TypeError, "'{}' object is not an iterator", type_name(it)) };
-        // An iterator may drop the last reference to itself while it runs.
-        let item = f(it);
-        if item.is_null() {
-            return end_of(PyErr_Occurred()).map(|()| None);
-        }
-        Ok(Some(Owned::from_owned(item)))
-    }
-}
-
-unsafe fn end_of(exc: *mut PyObject) -> PyResult<()> {
-    if exc.is_null() {
-        return Ok(());
-    }
-    // SAFETY: [EXC] an exception is set.
-    unsafe {
-        let e = Raised::assume();
-        if !e.matches(PyExc_StopIteration) {
-            return Err(e);
-        }
-        e.clear();
-        Ok(())
-    }
-}
-
 /// A new instance of `tp`, zeroed and tracked.
 pub fn new<T>(tp: Borrowed<'_, PyTypeObject>) -> PyResult<Owned<T>> {
     // SAFETY: [ARGS] tp_alloc is inherited by every subclass.
     unsafe {
         let alloc = (*tp.as_ptr()).tp_alloc.unwrap_or(PyType_GenericAlloc);
         Owned::from_owned_or_err(alloc(tp.as_ptr(), 0)).map(|o| o.cast())
-    }
-}
-
-/// Truth of an object.
-///
-/// # Safety
-/// `op` is live.
-#[inline]
-pub unsafe fn truth(op: *mut PyObject) -> PyResult<bool> {
-    // SAFETY: [ARGS]
-    unsafe {
-        if op == Py_True() {
-            return Ok(true);
-        }
-        if op == Py_False() {
-            return Ok(false);
-        }
-        let r = PyObject_IsTrue(op);
-        check_status(r)?;
-        Ok(r > 0)
     }
 }
 
@@ -174,13 +122,6 @@ pub unsafe fn truth(op: *mut PyObject) -> PyResult<bool> {
 pub unsafe fn call1(f: *mut PyObject, a: *mut PyObject) -> PyResult<Owned> {
     // SAFETY: [ARGS]
     unsafe { Owned::from_owned_or_err(PyObject_CallOneArg(f, a)) }
-}
-
-/// A tuple of owned items.
-pub fn tuple(items: Vec<Owned>) -> PyResult<Owned> {
-    let raw: Vec<*mut PyObject> = items.into_iter().map(Owned::into_raw).collect();
-    // SAFETY: [OWN] the references are given away.
-    unsafe { Owned::from_owned_or_err(_PyTuple_FromArraySteal(raw.as_ptr(), raw.len() as Py_ssize_t)) }
 }
 
 /// A small int.

@@ -110,7 +110,7 @@ fn seq2set(seq: Borrowed<'_>) -> PyResult<FdSet> {
 
 fn set2list(s: &FdSet, set: &libc::fd_set) -> PyResult<Owned> {
     // SAFETY: descriptors were checked.
-    list(s.items.iter().filter(|(_, fd)| unsafe { libc::FD_ISSET(*fd, set) }).map(|(o, _)| o.clone()).collect())
+    list(s.items.iter().filter(|(_, fd)| unsafe { libc::FD_ISSET(*fd, set) }).map(|(o, _)| o.clone()).collect::<Vec<_>>())
 }
 
 fn select_select(_: (), rlist: Borrowed<'_>, wlist: Borrowed<'_>, xlist: Borrowed<'_>, timeout: Option<Borrowed<'_>>) -> PyResult<Owned> {

@@ -4,40 +4,15 @@ use core::ffi::{CStr, c_char, c_int};
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicPtr, Ordering::*};
 use taipan_abi::*;
+pub use taipan_clinic::support::{
+    audit, boolean, bytes, bytes_slice, call, errno, float, getattr, int, list, none, os_error as posix_error,
+    os_error_of as posix_error_from, own, set_errno, string, truth, tuple, without_gil as allow_threads,
+};
 
 unsafe extern "C" {
-    fn PySys_AuditTuple(event: *const c_char, args: *mut PyObject) -> c_int;
     /// The name of a field that can only be reached by index.
     static PyStructSequence_UnnamedField: *const c_char;
     fn PyErr_SetFromErrnoWithFilenameObjects(exc: *mut PyObject, a: *mut PyObject, b: *mut PyObject) -> *mut PyObject;
-}
-
-/// Takes over `ptr`; NULL means that an exception is set.
-///
-/// # Safety
-/// `ptr` is NULL with an exception set, or a reference that the caller gives away.
-#[inline(always)]
-pub unsafe fn own<T>(ptr: *mut T) -> PyResult<Owned<T>> {
-    // SAFETY: [ARGS]
-    unsafe { Owned::from_owned_or_err(ptr) }
-}
-
-/// `None`.
-pub fn none() -> Owned {
-    // SAFETY: [IMMORTAL]
-    unsafe { Owned::from_borrowed(Py_None()) }
-}
-
-/// A bool.
-pub fn boolean(yes: bool) -> Owned {
-    // SAFETY: [IMMORTAL]
-    unsafe { Owned::from_borrowed(if yes { Py_True() } else { Py_False() }) }
-}
-
-/// An int.
-pub fn int(n: i64) -> PyResult<Owned> {
-    // SAFETY: [GIL]
-    unsafe { own(PyLong_FromLongLong(n)) }
 }
 
 /// An int without sign.
@@ -46,51 +21,10 @@ pub fn uint(n: u64) -> PyResult<Owned> {
     unsafe { own(PyLong_FromUnsignedLongLong(n)) }
 }
 
-/// A float.
-pub fn float(x: f64) -> PyResult<Owned> {
-    // SAFETY: [GIL]
-    unsafe { own(PyFloat_FromDouble(x)) }
-}
-
-/// A bytes object.
-pub fn bytes(data: &[u8]) -> PyResult<Owned> {
-    // SAFETY: [GIL]
-    unsafe { own(PyBytes_FromStringAndSize(data.as_ptr().cast(), data.len() as Py_ssize_t)) }
-}
-
-/// A str from UTF-8.
-pub fn string(text: &str) -> PyResult<Owned> {
-    // SAFETY: [GIL]
-    unsafe { own(PyUnicode_FromStringAndSize(text.as_ptr().cast(), text.len() as Py_ssize_t)) }
-}
-
 /// A str from the bytes that the system gave, in the filesystem encoding.
 pub fn fsdecode(data: &[u8]) -> PyResult<Owned> {
     // SAFETY: [GIL]
     unsafe { own(PyUnicode_DecodeFSDefaultAndSize(data.as_ptr().cast(), data.len() as Py_ssize_t)) }
-}
-
-/// A tuple that takes over its items.
-pub fn tuple<const N: usize>(items: [Owned; N]) -> PyResult<Owned> {
-    let raw = items.map(Owned::into_raw);
-    // SAFETY: [OWN] the references are given away.
-    unsafe { own(_PyTuple_FromArraySteal(raw.as_ptr(), N as Py_ssize_t)) }
-}
-
-/// A list that takes over its items.
-pub fn list(items: Vec<Owned>) -> PyResult<Owned> {
-    let raw: Vec<_> = items.into_iter().map(Owned::into_raw).collect();
-    // SAFETY: [OWN] the references are given away.
-    unsafe { own(_PyList_FromArraySteal(raw.as_ptr(), raw.len() as Py_ssize_t)) }
-}
-
-/// The contents of a bytes object, lent.
-///
-/// # Safety
-/// `op` is a bytes object that outlives the result.
-pub unsafe fn bytes_slice<'a>(op: *mut PyObject) -> &'a [u8] {
-    // SAFETY: [TYPE]
-    unsafe { core::slice::from_raw_parts(PyBytes_AsString(op).cast(), PyBytes_Size(op) as usize) }
 }
 
 /// The UTF-8 text of a str, lent.
@@ -116,17 +50,6 @@ pub unsafe fn text<'a>(op: *mut PyObject) -> PyResult<&'a str> {
 pub unsafe fn c_bytes<'a>(p: *const c_char) -> &'a [u8] {
     // SAFETY: [ARGS]
     if p.is_null() { &[] } else { unsafe { CStr::from_ptr(p).to_bytes() } }
-}
-
-/// Truth of an object.
-///
-/// # Safety
-/// `op` is live.
-pub unsafe fn truth(op: *mut PyObject) -> PyResult<bool> {
-    // SAFETY: [ARGS]
-    let r = unsafe { PyObject_IsTrue(op) };
-    check_status(r)?;
-    Ok(r > 0)
 }
 
 /// An int that fits a C `int`.
@@ -156,37 +79,7 @@ pub unsafe fn as_long(op: *mut PyObject) -> PyResult<i64> {
     }
 }
 
-/// Calls with positional arguments.
-///
-/// # Safety
-/// All are live.
-pub unsafe fn call(f: *mut PyObject, args: &[*mut PyObject]) -> PyResult<Owned> {
-    // SAFETY: [ARGS]
-    unsafe { own(PyObject_Vectorcall(f, args.as_ptr(), args.len(), null_mut())) }
-}
-
-/// `op.name`.
-///
-/// # Safety
-/// Both are live.
-pub unsafe fn getattr(op: *mut PyObject, name: *mut PyObject) -> PyResult<Owned> {
-    // SAFETY: [ARGS]
-    unsafe { own(PyObject_GetAttr(op, name)) }
-}
-
 // ---- system calls
-
-/// Runs `f` without the GIL. `errno` is kept.
-#[inline]
-pub fn allow_threads<R>(f: impl FnOnce() -> R) -> R {
-    // SAFETY: [GIL] held on entry; f touches no object.
-    unsafe {
-        let ts = PyEval_SaveThread();
-        let r = f();
-        PyEval_RestoreThread(ts);
-        r
-    }
-}
 
 /// Repeats a system call, without the GIL, for as long as signals interrupt it and no handler raises (PEP 475). The
 /// result may be -1 with `errno` set.
@@ -204,30 +97,6 @@ pub fn retry<R: Copy + PartialEq + From<i8>>(mut f: impl FnMut() -> R) -> PyResu
 pub fn check_signals() -> PyResult<()> {
     // SAFETY: [GIL]
     check_status(unsafe { PyErr_CheckSignals() })
-}
-
-/// The error number of the last system call.
-#[inline]
-pub fn errno() -> c_int {
-    // SAFETY: always valid.
-    unsafe { *libc::__errno_location() }
-}
-
-/// Sets the error number.
-#[inline]
-pub fn set_errno(n: c_int) {
-    // SAFETY: always valid.
-    unsafe { *libc::__errno_location() = n }
-}
-
-/// OSError from `errno`.
-#[cold]
-pub fn posix_error() -> Raised {
-    // SAFETY: [GIL]
-    unsafe {
-        PyErr_SetFromErrno(PyExc_OSError);
-        Raised::assume()
-    }
 }
 
 /// OSError from `errno` about a file.
@@ -256,13 +125,6 @@ pub unsafe fn posix_error_with2(a: *mut PyObject, b: *mut PyObject) -> Raised {
     }
 }
 
-/// OSError from an error number.
-#[cold]
-pub fn posix_error_from(number: c_int) -> Raised {
-    set_errno(number);
-    posix_error()
-}
-
 /// `Ok` unless `r` is negative, then OSError from `errno`.
 #[inline]
 pub fn check(r: c_int) -> PyResult<c_int> {
@@ -270,18 +132,6 @@ pub fn check(r: c_int) -> PyResult<c_int> {
 }
 
 // ---- audit
-
-/// Raises an audit event with these arguments.
-///
-/// # Safety
-/// All arguments are live.
-pub unsafe fn audit(event: &CStr, args: &[*mut PyObject]) -> PyResult<()> {
-    // SAFETY: [ARGS]
-    unsafe {
-        let args = own(_PyTuple_FromArray(args.as_ptr(), args.len() as Py_ssize_t))?;
-        check_status(PySys_AuditTuple(event.as_ptr(), args.as_ptr()))
-    }
-}
 
 /// Raises an audit event with int arguments.
 pub fn audit_ints<const N: usize>(event: &CStr, args: [i64; N]) -> PyResult<()> {

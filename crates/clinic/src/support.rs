@@ -53,11 +53,140 @@ pub unsafe fn tuple_of(items: &[*mut PyObject]) -> PyResult<Owned> {
     unsafe { Owned::from_owned_or_err(_PyTuple_FromArray(items.as_ptr(), items.len() as Py_ssize_t)) }
 }
 
+/// Owned items side by side, to be given away: an array or a vector of them.
+pub trait Items {
+    /// Calls `f` with the references, which it takes over.
+    fn give(self, f: impl FnOnce(*const *mut PyObject, Py_ssize_t) -> *mut PyObject) -> *mut PyObject;
+}
+impl<const N: usize> Items for [Owned; N] {
+    fn give(self, f: impl FnOnce(*const *mut PyObject, Py_ssize_t) -> *mut PyObject) -> *mut PyObject {
+        let raw = self.map(Owned::into_raw);
+        f(raw.as_ptr(), N as Py_ssize_t)
+    }
+}
+impl Items for Vec<Owned> {
+    fn give(mut self, f: impl FnOnce(*const *mut PyObject, Py_ssize_t) -> *mut PyObject) -> *mut PyObject {
+        let n = self.len();
+        // SAFETY: [OWN] the items are forgotten, not dropped; an `Owned` is a pointer.
+        unsafe { self.set_len(0) };
+        f(self.as_ptr().cast(), n as Py_ssize_t)
+    }
+}
+
 /// A tuple that takes over its items.
-pub fn tuple(items: Vec<Owned>) -> PyResult<Owned> {
-    let raw: Vec<*mut PyObject> = items.into_iter().map(Owned::into_raw).collect();
+pub fn tuple(items: impl Items) -> PyResult<Owned> {
     // SAFETY: [OWN] the references are given away.
-    unsafe { Owned::from_owned_or_err(_PyTuple_FromArraySteal(raw.as_ptr(), raw.len() as Py_ssize_t)) }
+    unsafe { Owned::from_owned_or_err(items.give(|p, n| _PyTuple_FromArraySteal(p, n))) }
+}
+
+/// A list that takes over its items.
+pub fn list(items: impl Items) -> PyResult<Owned> {
+    // SAFETY: [OWN] the references are given away.
+    unsafe { Owned::from_owned_or_err(items.give(|p, n| _PyList_FromArraySteal(p, n))) }
+}
+
+/// A new reference that a C function returned.
+///
+/// # Safety
+/// `op` is owned, or NULL with an exception set.
+#[inline(always)]
+pub unsafe fn own<T>(op: *mut T) -> PyResult<Owned<T>> {
+    // SAFETY: [ARGS]
+    unsafe { Owned::from_owned_or_err(op) }
+}
+
+/// Truth of an object.
+///
+/// # Safety
+/// `op` is live.
+#[inline]
+pub unsafe fn truth(op: *mut PyObject) -> PyResult<bool> {
+    // SAFETY: [ARGS]
+    unsafe {
+        if op == Py_True() {
+            return Ok(true);
+        }
+        if op == Py_False() {
+            return Ok(false);
+        }
+        let r = PyObject_IsTrue(op);
+        check_status(r)?;
+        Ok(r > 0)
+    }
+}
+
+/// The next item of an iterator through its slot; `None` at its end (StopIteration is cleared).
+///
+/// # Safety
+/// `it` is live.
+#[inline]
+pub unsafe fn next(it: *mut PyObject) -> PyResult<Option<Owned>> {
+    // SAFETY: [ARGS]
+    unsafe {
+        let Some(f) = (*type_of(it)).tp_iternext else { bail!(PyExc_TypeError, "'{}' object is not an iterator", type_name(it)) };
+        let item = f(it);
+        if item.is_null() {
+            return end_of_iterator().map(|()| None);
+        }
+        Ok(Some(Owned::from_owned(item)))
+    }
+}
+
+/// Clears StopIteration; any other exception is an error.
+fn end_of_iterator() -> PyResult<()> {
+    if !err_occurred() {
+        return Ok(());
+    }
+    // SAFETY: [EXC]
+    unsafe {
+        let e = Raised::assume();
+        if !e.matches(PyExc_StopIteration) {
+            return Err(e);
+        }
+        e.clear();
+        Ok(())
+    }
+}
+
+/// `op.name`.
+///
+/// # Safety
+/// Both are live.
+pub unsafe fn getattr(op: *mut PyObject, name: *mut PyObject) -> PyResult<Owned> {
+    // SAFETY: [ARGS]
+    unsafe { own(PyObject_GetAttr(op, name)) }
+}
+
+/// `op.name`, `None` if there is no such attribute.
+///
+/// # Safety
+/// Both are live.
+pub unsafe fn optional_attr(op: *mut PyObject, name: *mut PyObject) -> PyResult<Option<Owned>> {
+    // SAFETY: [ARGS]
+    unsafe {
+        let mut found = null_mut();
+        check_status(PyObject_GetOptionalAttr(op, name, &mut found))?;
+        Ok(Owned::from_owned_or_opt(found))
+    }
+}
+
+/// The contents of a bytes object, lent.
+///
+/// # Safety
+/// `op` is a bytes object that outlives the result.
+pub unsafe fn bytes_slice<'a>(op: *mut PyObject) -> &'a [u8] {
+    // SAFETY: [TYPE]
+    unsafe { core::slice::from_raw_parts(PyBytes_AsString(op).cast(), PyBytes_Size(op) as usize) }
+}
+
+/// MemoryError.
+#[cold]
+pub fn no_memory() -> Raised {
+    // SAFETY: [GIL]
+    unsafe {
+        PyErr_NoMemory();
+        Raised::assume()
+    }
 }
 
 /// Tells the audit hooks.

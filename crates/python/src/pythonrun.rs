@@ -1004,11 +1004,26 @@ unsafe fn interactive_loop(fp: *mut libc::FILE, filename: *mut PyObject, cf: &mu
                 e.clear();
             }
         }
+        // Of MemoryErrors in a row: a statement may fail with one, but without memory the loop would never end.
+        let mut out_of_memory = 0;
         loop {
             // Each statement starts without the flags for incomplete input of the last.
-            if matches!(interactive_round(fp, filename, cf), Round::Eof) {
-                return 0;
+            match interactive_one(fp, filename, cf) {
+                Ok(Round::Eof) => {
+                    flush_io();
+                    return 0;
+                }
+                Ok(_) => out_of_memory = 0,
+                Err(e) => {
+                    out_of_memory = if e.matches(PyExc_MemoryError) { out_of_memory + 1 } else { 0 };
+                    if out_of_memory > 16 {
+                        e.clear();
+                        return -1;
+                    }
+                    PyErr_Print();
+                }
             }
+            flush_io();
         }
     }
 }

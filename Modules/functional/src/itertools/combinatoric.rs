@@ -140,7 +140,7 @@ unsafe fn give(h: *mut Head) -> Next {
 unsafe fn select(h: *mut Head, r: usize) -> PyResult<()> {
     // SAFETY: [TYPE] indices are in range.
     unsafe {
-        let made = tuple((0..r).map(|i| pool_item((*h).pools, *(*h).indices.add(i))).collect())?;
+        let made = tuple((0..r).map(|i| pool_item((*h).pools, *(*h).indices.add(i))).collect::<Vec<_>>())?;
         setref(&raw mut (*h).result, made.into_raw());
         Ok(())
     }
@@ -241,7 +241,7 @@ unsafe fn product_next(s: Slf<Product>) -> Next {
                 (*s).stopped = 1;
                 return Ok(None);
             }
-            (*h).result = tuple((0..n).map(|i| pool_item(pool(i), 0)).collect())?.into_raw();
+            (*h).result = tuple((0..n).map(|i| pool_item(pool(i), 0)).collect::<Vec<_>>())?.into_raw();
             return give(h);
         }
         renew(h)?;
@@ -292,7 +292,7 @@ fn product_setstate(slf: Borrowed<'_, Product>, state: Borrowed<'_>) -> PyResult
             return Ok(());
         }
         read_indices(state.ob(), (*h).indices, n, |i| (0, PyTuple_GET_SIZE(pool(i)) - 1))?;
-        let made = tuple((0..n).map(|i| pool_item(pool(i), *(*h).indices.add(i))).collect())?;
+        let made = tuple((0..n).map(|i| pool_item(pool(i), *(*h).indices.add(i))).collect::<Vec<_>>())?;
         setref(&raw mut (*h).result, made.into_raw());
         Ok(())
     }

@@ -1133,7 +1133,7 @@ fn zip_longest_reduce(slf: Borrowed<'_, ZipLongest>) -> PyResult<Owned> {
             let it = PyList_GET_ITEM(slf.its, i);
             if it == Py_None() { empty.clone() } else { lent(it) }
         });
-        let its = tuple(its.collect())?;
+        let its = tuple(its.collect::<Vec<_>>())?;
         reduced!(c"OOO", slf.ob_type(), its.as_ptr(), slf.fillvalue)
     }
 }

@@ -224,6 +224,13 @@ static PyObject *format_text(PyObject *module, PyObject *op)
         Py_TYPE(op), 4, 1, 2, "abc");
 }
 
+/* Padding at the end of a text that is written in one go. */
+static PyObject *padded(PyObject *module, PyObject *none)
+{
+    return Py_BuildValue("[NNNN]", PyUnicode_FromFormat("%-10s", "x"), PyUnicode_FromFormat("%-10i", 123),
+        PyUnicode_FromFormat("  %-8i|", 123), PyUnicode_FromFormat("%-10.7i", -123));
+}
+
 static PyMethodDef functions[] = {
     {"parse", parse, METH_VARARGS, NULL},
     {"nested", nested, METH_VARARGS, NULL},
@@ -234,6 +241,7 @@ static PyMethodDef functions[] = {
     {"unpack", unpack, METH_VARARGS, NULL},
     {"build", build, METH_NOARGS, NULL},
     {"build_wrong", build_wrong, METH_VARARGS, NULL},
+    {"padded", padded, METH_NOARGS, NULL},
     {"format_text", format_text, METH_O, NULL},
     {NULL},
 };

@@ -163,3 +163,4 @@ for wrong in ("(i", "[i", "{i", "?", "{i}"):
 
 equal(m.format_text("é"),
     "%|☺|-1|   42|42   |00042|3000000000|-4|5|-6|-7|8|9|ff|ff|FF|10|text|lon|     right|left  |0x1234|'\\xe9'|é|other|é|é|'é'|é|str|str|str|   1|ab")
+equal(m.padded(), ["x         ", "123       ", "  123     |", "-0000123  "])

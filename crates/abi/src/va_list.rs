@@ -20,7 +20,79 @@ pub struct VaListTag {
 const GP_END: u32 = 48;
 const FP_END: u32 = 176;
 
+/// The coming arguments of class INTEGER of a list, which stays as it is.
+#[derive(Clone, Copy)]
+pub struct Integers {
+    next: *const u64,
+    /// How many of them are in the save area.
+    saved: u32,
+    stack: *const u64,
+}
+
+impl Integers {
+    /// The next one.
+    ///
+    /// # Safety
+    /// As [`VaListTag::next_u64`], and no other argument than one of class INTEGER has gone before on the stack.
+    #[inline(always)]
+    pub unsafe fn next_u64(&mut self) -> u64 {
+        // SAFETY: [ARGS]
+        unsafe {
+            if self.saved == 0 {
+                self.next = self.stack;
+                self.saved = u32::MAX;
+            }
+            let p = self.next;
+            self.next = p.add(1);
+            self.saved -= 1;
+            *p
+        }
+    }
+
+    /// The next pointer.
+    ///
+    /// # Safety
+    /// As [`Integers::next_u64`].
+    #[inline(always)]
+    pub unsafe fn next_ptr<T>(&mut self) -> *mut T {
+        // SAFETY: [ARGS]
+        unsafe { self.next_u64() as usize as *mut T }
+    }
+}
+
 impl VaListTag {
+    /// A copy. Field by field, because what was just stored in pieces can't be loaded as a whole without waiting.
+    ///
+    /// # Safety
+    /// `va` is a list.
+    #[inline(always)]
+    pub unsafe fn copy_of(va: *const VaListTag) -> VaListTag {
+        // SAFETY: [ARGS]
+        unsafe {
+            VaListTag {
+                gp_offset: (&raw const (*va).gp_offset).read_volatile(),
+                fp_offset: (&raw const (*va).fp_offset).read_volatile(),
+                overflow_arg_area: (&raw const (*va).overflow_arg_area).read_volatile(),
+                reg_save_area: (&raw const (*va).reg_save_area).read_volatile(),
+            }
+        }
+    }
+
+    /// See [`Integers`].
+    ///
+    /// # Safety
+    /// `va` is a list.
+    #[inline(always)]
+    pub unsafe fn integers(va: *const VaListTag) -> Integers {
+        // SAFETY: [ARGS]
+        unsafe {
+            let offset = (&raw const (*va).gp_offset).read_volatile();
+            let area = (&raw const (*va).reg_save_area).read_volatile();
+            let stack = (&raw const (*va).overflow_arg_area).read_volatile();
+            Integers { next: area.byte_add(offset as usize).cast(), saved: (GP_END - offset) / 8, stack: stack.cast() }
+        }
+    }
+
     /// The next eight-byte argument of class INTEGER.
     ///
     /// # Safety

@@ -1,6 +1,6 @@
 //! Variadic calls and tuple making: PyObject_CallFunction and its kin, PyTuple_Pack.
 
-use crate::modsupport::build_arguments;
+use crate::modsupport::{Items, build_arguments};
 use core::ffi::{c_char, c_int};
 use core::ptr::null_mut;
 use taipan_abi::va_list::VaListTag;
@@ -40,7 +40,8 @@ unsafe fn call_with(callable: *mut PyObject, format: *const c_char, va: *mut VaL
             }
             return Err(Raised::assume());
         }
-        let args = build_arguments(format, va)?;
+        let mut args = Items::new();
+        build_arguments(format, va, &mut args)?;
         let mut stack = args.as_slice();
         // One tuple stands for its items.
         if let &[only] = stack

@@ -5,7 +5,7 @@
 
 use core::ffi::{CStr, c_char, c_int, c_long, c_uint, c_void};
 use core::ptr::null_mut;
-use taipan_abi::va_list::VaListTag;
+use taipan_abi::va_list::{Integers, VaListTag};
 use taipan_abi::*;
 use taipan_objects::longobject::{compact_value, is_compact};
 use taipan_objects::unicodeobject::layout::is_compact_ascii;
@@ -675,7 +675,7 @@ fn wrong_count(format: &[u8], min: usize, max: usize, n: usize) {
 /// The common units, for arguments that need no conversion that could run Python code or acquire anything. The place
 /// in the format after the unit; NULL if the unit or the argument is not such a one, and nothing has happened then.
 #[inline(always)]
-unsafe fn simple_unit(format: *const u8, arg: *mut PyObject, va: &mut VaListTag) -> *const u8 {
+unsafe fn simple_unit(format: *const u8, arg: *mut PyObject, va: &mut Integers) -> *const u8 {
     const NO: *const u8 = core::ptr::null();
     // SAFETY: [ARGS] the format describes the C arguments.
     unsafe {
@@ -774,7 +774,7 @@ unsafe fn simple_unit(format: *const u8, arg: *mut PyObject, va: &mut VaListTag)
 
 /// Parses what [`simple_unit`] can; `false` leaves the whole work to [`parse_positional`].
 #[inline(always)]
-unsafe fn parse_simple(args: &[*mut PyObject], format: *const c_char, mut va: VaListTag) -> bool {
+unsafe fn parse_simple(args: &[*mut PyObject], format: *const c_char, mut va: Integers) -> bool {
     // SAFETY: [ARGS]
     unsafe {
         let mut at = format.cast::<u8>();
@@ -796,10 +796,12 @@ unsafe fn parse_simple(args: &[*mut PyObject], format: *const c_char, mut va: Va
     }
 }
 
-unsafe fn parse_positional(args: &[*mut PyObject], format: *const c_char, va: &mut VaListTag) -> c_int {
+/// Parses positional arguments; the list stays as it was.
+#[inline(always)]
+unsafe fn parse_positional(args: &[*mut PyObject], format: *const c_char, va: *const VaListTag) -> c_int {
     // SAFETY: [ARGS]
     unsafe {
-        if parse_simple(args, format, *va) {
+        if parse_simple(args, format, VaListTag::integers(va)) {
             return 1;
         }
         parse_all_positional(args, format, va)
@@ -807,9 +809,10 @@ unsafe fn parse_positional(args: &[*mut PyObject], format: *const c_char, va: &m
 }
 
 #[inline(never)]
-unsafe fn parse_all_positional(args: &[*mut PyObject], format: *const c_char, va: &mut VaListTag) -> c_int {
+unsafe fn parse_all_positional(args: &[*mut PyObject], format: *const c_char, va: *const VaListTag) -> c_int {
     // SAFETY: [ARGS]
     unsafe {
+        let va = &mut VaListTag::copy_of(va);
         let bytes = CStr::from_ptr(format).to_bytes();
         let (min, max) = limits(bytes);
         let n = args.len();
@@ -851,12 +854,11 @@ pub(crate) unsafe fn tuple_items<'a>(args: *mut PyObject) -> &'a [*mut PyObject]
 pub unsafe extern "C" fn PyArg_VaParse(args: *mut PyObject, format: *const c_char, va: *mut VaListTag) -> c_int {
     // SAFETY: [ARGS] the caller's list stays as it was.
     unsafe {
-        let mut va = *va;
         if PyTuple_Check(args) == 0 {
             let _ = raise!(PyExc_SystemError, "new style getargs format but argument is not a tuple");
             return 0;
         }
-        parse_positional(tuple_items(args), format, &mut va)
+        parse_positional(tuple_items(args), format, va)
     }
 }
 
@@ -871,7 +873,7 @@ unsafe extern "C" fn parse_stack(args: *const *mut PyObject, nargs: Py_ssize_t, 
     // SAFETY: [ARGS] nargs objects lie there.
     unsafe {
         let items = if nargs == 0 { &[][..] } else { core::slice::from_raw_parts(args, nargs as usize) };
-        parse_positional(items, format, &mut *va)
+        parse_positional(items, format, va)
     }
 }
 
@@ -1012,7 +1014,7 @@ unsafe fn parse_simple_keywords(
     kwargs: *mut PyObject,
     format: *const c_char,
     kwlist: *const *const c_char,
-    mut va: VaListTag,
+    mut va: Integers,
 ) -> bool {
     const FEW: usize = 8;
     // SAFETY: [ARGS]
@@ -1032,7 +1034,7 @@ unsafe fn parse_simple_keywords(
         }
         let (n, mut i) = (args.len(), 0);
         let mut at = format.cast::<u8>();
-        let mut optional = false;
+        let (mut optional, mut keyword_only) = (false, false);
         loop {
             let name = *kwlist.add(i);
             if name.is_null() {
@@ -1040,13 +1042,17 @@ unsafe fn parse_simple_keywords(
                 return left == 0 && i >= n && matches!(*at, 0 | b':' | b';');
             }
             if *at == b'|' {
+                if optional || keyword_only {
+                    return false;
+                }
                 optional = true;
                 at = at.add(1);
             }
             if *at == b'$' {
-                if i < n {
+                if keyword_only || i < n || *name == 0 {
                     return false;
                 }
+                keyword_only = true;
                 at = at.add(1);
             }
             let value = if i < n {
@@ -1056,6 +1062,9 @@ unsafe fn parse_simple_keywords(
                     return optional;
                 }
                 let size = libc::strlen(name);
+                if !core::slice::from_raw_parts(name.cast::<u8>(), size).is_ascii() {
+                    return false;
+                }
                 let equal = |g: &(*const c_char, usize, *mut PyObject)| {
                     g.1 == size && !g.2.is_null() && core::slice::from_raw_parts(g.0, size) == core::slice::from_raw_parts(name, size)
                 };
@@ -1255,10 +1264,10 @@ pub unsafe extern "C" fn PyArg_VaParseTupleAndKeywords(
             PyErr_BadInternalCall();
             return 0;
         }
-        if parse_simple_keywords(tuple_items(args), kwargs, format, kwlist, *va) {
+        if parse_simple_keywords(tuple_items(args), kwargs, format, kwlist, VaListTag::integers(va)) {
             return 1;
         }
-        let mut va = *va;
+        let mut va = VaListTag::copy_of(va);
         parse_keywords(tuple_items(args), &KwDict(kwargs), format, kwlist, &mut va)
     }
 }

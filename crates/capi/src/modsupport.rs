@@ -6,9 +6,9 @@ use taipan_abi::*;
 
 variadic! {
     /// An object from a format and C values.
-    Py_BuildValue(1, "rsi") => Py_VaBuildValue;
+    Py_BuildValue(1, "rsi") => build_value;
     /// The same, by the name that headers give it under PY_SSIZE_T_CLEAN.
-    _Py_BuildValue_SizeT(1, "rsi") => Py_VaBuildValue;
+    _Py_BuildValue_SizeT(1, "rsi") => build_value;
 }
 
 /// Objects that were built, few of them as a rule.
@@ -102,15 +102,16 @@ impl Builder<'_> {
     }
     /// Items up to `end` (0 for the format's end), which is consumed. After an error, the remaining arguments are still
     /// read so that stolen references (unit N) are released.
-    unsafe fn items(&mut self, end: u8) -> PyResult<Items> {
-        let mut all = Items::new();
+    unsafe fn items(&mut self, end: u8, all: &mut Items) -> PyResult<()> {
         // SAFETY: [ARGS] the format describes the arguments; [EXC] an exception is kept aside while the rest is read.
         unsafe {
             let mut failed = core::ptr::null_mut();
             loop {
                 let c = self.peek();
                 if c == end {
-                    self.at = self.at.add((c != 0) as usize);
+                    if c != 0 {
+                        self.at = self.at.add(1);
+                    }
                     break;
                 }
                 if c == 0 {
@@ -124,21 +125,32 @@ impl Builder<'_> {
                 }
             }
             if failed.is_null() {
-                return Ok(all);
+                return Ok(());
             }
             PyErr_SetRaisedException(failed);
             Err(Raised::assume())
         }
     }
+    #[inline(never)]
+    unsafe fn tuple(&mut self) -> PyResult<Owned> {
+        // SAFETY: [ARGS]
+        unsafe {
+            let mut items = Items::new();
+            self.items(b')', &mut items)?;
+            tuple(&mut items)
+        }
+    }
     unsafe fn item(&mut self) -> PyResult<Owned> {
         // SAFETY: [ARGS] the format describes the arguments.
         unsafe {
+            // Not the end, as who calls has seen.
             let c = self.peek();
-            self.at = self.at.add((c != 0) as usize);
+            self.at = self.at.add(1);
             let op = match c {
-                b'(' => tuple(self.items(b')')?)?.into_raw(),
+                b'(' => self.tuple()?.into_raw(),
                 b'[' => {
-                    let mut items = self.items(b']')?;
+                    let mut items = Items::new();
+                    self.items(b']', &mut items)?;
                     let list = Owned::from_owned_or_err(PyList_New(items.as_slice().len() as Py_ssize_t))?;
                     for (i, &item) in items.as_slice().iter().enumerate() {
                         PyList_SET_ITEM(list.as_ptr(), i as Py_ssize_t, item);
@@ -147,7 +159,8 @@ impl Builder<'_> {
                     list.into_raw()
                 }
                 b'{' => {
-                    let items = self.items(b'}')?;
+                    let mut items = Items::new();
+                    self.items(b'}', &mut items)?;
                     let (pairs, rest) = items.as_slice().as_chunks::<2>();
                     if !rest.is_empty() {
                         bail!(PyExc_SystemError, "Bad dict format");
@@ -218,7 +231,7 @@ impl Builder<'_> {
     }
 }
 
-unsafe fn tuple(mut items: Items) -> PyResult<Owned> {
+unsafe fn tuple(items: &mut Items) -> PyResult<Owned> {
     // SAFETY: [OWN] the items are given away, even if there is no memory.
     unsafe {
         let made = _PyTuple_FromArraySteal(items.as_slice().as_ptr(), items.as_slice().len() as Py_ssize_t);
@@ -228,13 +241,13 @@ unsafe fn tuple(mut items: Items) -> PyResult<Owned> {
 }
 
 /// The arguments that a call's format describes.
-pub(crate) unsafe fn build_arguments(format: *const c_char, va: *mut VaListTag) -> PyResult<Items> {
+pub(crate) unsafe fn build_arguments(format: *const c_char, va: *mut VaListTag, items: &mut Items) -> PyResult<()> {
     // SAFETY: [ARGS]
     unsafe {
         if format.is_null() {
-            return Ok(Items::new());
+            return Ok(());
         }
-        Builder { at: format.cast(), va: &mut *va }.items(0)
+        Builder { at: format.cast(), va: &mut *va }.items(0, items)
     }
 }
 
@@ -243,15 +256,26 @@ pub(crate) unsafe fn build_arguments(format: *const c_char, va: *mut VaListTag) 
 pub unsafe extern "C" fn Py_VaBuildValue(format: *const c_char, va: *mut VaListTag) -> *mut PyObject {
     // SAFETY: [ARGS] the caller's list is left as it was, as in C.
     unsafe {
-        let mut va = *va;
-        let Ok(mut items) = Builder { at: format.cast(), va: &mut va }.items(0) else { return core::ptr::null_mut() };
+        let mut va = VaListTag::copy_of(va);
+        build_value(format, &mut va)
+    }
+}
+
+/// As [`Py_VaBuildValue`], of a list that nobody needs afterwards.
+unsafe extern "C" fn build_value(format: *const c_char, va: *mut VaListTag) -> *mut PyObject {
+    // SAFETY: [ARGS]
+    unsafe {
+        let mut items = Items::new();
+        if (Builder { at: format.cast(), va: &mut *va }).items(0, &mut items).is_err() {
+            return core::ptr::null_mut();
+        }
         match items.as_slice() {
             [] => Py_None(),
             &[only] => {
                 items.forget();
                 only
             }
-            _ => tuple(items).into_c(),
+            _ => tuple(&mut items).into_c(),
         }
     }
 }

@@ -513,6 +513,10 @@ pub(crate) unsafe fn fast_items(op: *mut PyObject) -> *mut *mut PyObject {
 unsafe extern "C" fn list_subscript(op: *mut PyObject, item: *mut PyObject) -> *mut PyObject {
     // SAFETY: [ARGS]
     unsafe {
+        if PyLong_Check(item) != 0 && crate::longobject::is_compact(item.cast()) {
+            let i = crate::longobject::compact_value(item.cast());
+            return list_item(op, if i < 0 { i + Py_SIZE(op) } else { i });
+        }
         if PyIndex_Check(item) != 0 {
             let mut i = PyNumber_AsSsize_t(item, PyExc_IndexError);
             if i == -1 && err_occurred() {

@@ -301,6 +301,10 @@ unsafe extern "C" fn tuple_repeat(a: *mut PyObject, n: Py_ssize_t) -> *mut PyObj
 unsafe extern "C" fn tuple_subscript(op: *mut PyObject, item: *mut PyObject) -> *mut PyObject {
     // SAFETY: [ARGS]
     unsafe {
+        if PyLong_Check(item) != 0 && crate::longobject::is_compact(item.cast()) {
+            let i = crate::longobject::compact_value(item.cast());
+            return tuple_item(op, if i < 0 { i + Py_SIZE(op) } else { i });
+        }
         if PyIndex_Check(item) != 0 {
             let mut i = PyNumber_AsSsize_t(item, PyExc_IndexError);
             if i == -1 && err_occurred() {

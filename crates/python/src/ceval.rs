@@ -355,6 +355,65 @@ pub unsafe extern "C" fn _PyEval_Vector(
     }
 }
 
+/// Pushes the frame of a usual call: parameters and arguments are plain, keywords are the very strings that name the
+/// parameters, what is missing has a default. NULL, with nothing done, for all others.
+#[inline(always)]
+unsafe fn push_simple(
+    tstate: *mut PyThreadState,
+    func: *mut PyFunctionObject,
+    args: *const *mut PyObject,
+    nargs: usize,
+    kwnames: *mut PyObject,
+) -> Frame {
+    // SAFETY: [ARGS] [STACK] what lies above the top of the data stack is free, and nothing runs before the frame is there.
+    unsafe {
+        let code: *mut PyCodeObject = (*func).func_code.cast();
+        let argcount = (*code).co_argcount as usize;
+        let plain = (*code).co_flags & (CO_OPTIMIZED | CO_VARARGS | CO_VARKEYWORDS) == CO_OPTIMIZED;
+        if !plain || nargs > argcount || !has_stack_space(tstate, code) {
+            return null_mut();
+        }
+        let total = argcount + (*code).co_kwonlyargcount as usize;
+        let locals: *mut *mut PyObject = (*tstate).datastack_top;
+        core::ptr::copy_nonoverlapping(args, locals, nargs);
+        if nargs < total || !kwnames.is_null() {
+            for i in nargs..total {
+                *locals.add(i) = null_mut();
+            }
+            let kwcount = if kwnames.is_null() { 0 } else { ob_size(kwnames) as usize };
+            let names = tuple_items((*code).co_localsplusnames);
+            for k in 0..kwcount {
+                let name = tuple_item(kwnames, k);
+                match ((*code).co_posonlyargcount as usize..total).find(|&i| *names.add(i) == name) {
+                    Some(i) if (*locals.add(i)).is_null() => *locals.add(i) = *args.add(nargs + k),
+                    _ => return null_mut(),
+                }
+            }
+            if nargs + kwcount < total {
+                let defaults = (*func).func_defaults;
+                let required = argcount - if defaults.is_null() { 0 } else { (ob_size(defaults) as usize).min(argcount) };
+                for i in nargs..argcount {
+                    if (*locals.add(i)).is_null() {
+                        if i < required {
+                            return null_mut();
+                        }
+                        *locals.add(i) = tuple_item(defaults, ob_size(defaults) as usize - (argcount - i));
+                    }
+                }
+                // Defaults of keyword-only parameters lie in a dict.
+                if (argcount..total).any(|i| (*locals.add(i)).is_null()) {
+                    return null_mut();
+                }
+            }
+        }
+        for i in 0..total {
+            Py_INCREF(*locals.add(i));
+        }
+        Py_INCREF(func.cast());
+        frame_push_exact_copy(tstate, null_mut(), func, locals.cast::<StackRef>(), total)
+    }
+}
+
 /// Calls a Python function (the `vectorcall` of function objects).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyFunction_Vectorcall(
@@ -369,15 +428,8 @@ pub unsafe extern "C" fn _PyFunction_Vectorcall(
         let function: *mut PyFunctionObject = func.cast();
         let code: *mut PyCodeObject = (*function).func_code.cast();
         let tstate = current_tstate();
-        // The usual call has an argument for each parameter and nothing else.
-        let plain = (*code).co_flags & (CO_OPTIMIZED | CO_VARARGS | CO_VARKEYWORDS) == CO_OPTIMIZED && (*code).co_kwonlyargcount == 0;
-        if plain && kwnames.is_null() && nargs == (*code).co_argcount as usize && has_stack_space(tstate, code) {
-            Py_INCREF(func);
-            let locals: *mut StackRef = (*tstate).datastack_top.cast();
-            for i in 0..nargs {
-                *locals.add(i) = StackRef::from_new(*stack.add(i));
-            }
-            let frame = frame_push_exact_copy(tstate, null_mut(), function, locals, nargs);
+        let frame = push_simple(tstate, function, stack, nargs, kwnames);
+        if !frame.is_null() {
             return eval_frame(tstate, frame, false);
         }
         let locals = if (*code).co_flags & CO_OPTIMIZED != 0 { null_mut() } else { (*function).func_globals };

@@ -389,12 +389,24 @@ pub unsafe extern "C" fn PyBuffer_FillInfo(
         v.len = len;
         v.readonly = readonly;
         v.itemsize = 1;
-        v.format = if flags & PyBUF_FORMAT == PyBUF_FORMAT { c"B".as_ptr().cast_mut() } else { null_mut() };
+        v.format = null_mut();
         v.ndim = 1;
-        v.shape = if flags & PyBUF_ND == PyBUF_ND { &raw mut v.len } else { null_mut() };
-        v.strides = if flags & PyBUF_STRIDES == PyBUF_STRIDES { &raw mut v.itemsize } else { null_mut() };
+        v.shape = null_mut();
+        v.strides = null_mut();
         v.suboffsets = null_mut();
         v.internal = null_mut();
+        if flags & (PyBUF_FORMAT | PyBUF_STRIDES) != 0 {
+            // More than the bytes is asked for.
+            if flags & PyBUF_FORMAT == PyBUF_FORMAT {
+                v.format = c"B".as_ptr().cast_mut();
+            }
+            if flags & PyBUF_ND == PyBUF_ND {
+                v.shape = &raw mut v.len;
+            }
+            if flags & PyBUF_STRIDES == PyBUF_STRIDES {
+                v.strides = &raw mut v.itemsize;
+            }
+        }
         0
     }
 }

@@ -72,12 +72,22 @@ pub unsafe extern "C" fn PyObject_Type(o: *mut PyObject) -> *mut PyObject {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyObject_Size(o: *mut PyObject) -> Py_ssize_t {
     // SAFETY: [ARGS]
+    unsafe { size(o) }
+}
+
+/// See [`PyObject_Size`].
+#[inline(always)]
+unsafe fn size(o: *mut PyObject) -> Py_ssize_t {
+    // SAFETY: [ARGS]
     unsafe {
         if o.is_null() {
             null_error();
             return -1;
         }
         if let Some(f) = slot!(o, tp_as_sequence, sq_length) {
+            return f(o);
+        }
+        if let Some(f) = slot!(o, tp_as_mapping, mp_length) {
             return f(o);
         }
         mapping::PyMapping_Size(o)
@@ -87,7 +97,7 @@ pub unsafe extern "C" fn PyObject_Size(o: *mut PyObject) -> Py_ssize_t {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyObject_Length(o: *mut PyObject) -> Py_ssize_t {
     // SAFETY: [ARGS]
-    unsafe { PyObject_Size(o) }
+    unsafe { size(o) }
 }
 
 /// Whether `len()` has a slot to call.

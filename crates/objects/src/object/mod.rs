@@ -570,6 +570,28 @@ const OP_STRINGS: [&str; 6] = ["<", "<=", "==", "!=", ">", ">="];
 #[unsafe(no_mangle)]
 pub static mut _Py_SwappedOp: [c_int; 6] = SWAPPED_OP;
 
+/// What is left when no type knows better: identity for equality, and no order.
+#[inline(never)]
+unsafe fn compare_identity(v: *mut PyObject, w: *mut PyObject, op: c_int) -> *mut PyObject {
+    // SAFETY: [ARGS]
+    unsafe {
+        match op {
+            Py_EQ => PyBool_FromLong((v == w) as _),
+            Py_NE => PyBool_FromLong((v != w) as _),
+            _ => {
+                let _ = raise!(
+                    PyExc_TypeError,
+                    "'{}' not supported between instances of '{:.100}' and '{:.100}'",
+                    OP_STRINGS[op as usize % 6],
+                    type_name(v),
+                    type_name(w)
+                );
+                null_mut()
+            }
+        }
+    }
+}
+
 unsafe fn do_richcompare(v: *mut PyObject, w: *mut PyObject, op: c_int) -> *mut PyObject {
     // SAFETY: [ARGS]
     unsafe {
@@ -599,20 +621,7 @@ unsafe fn do_richcompare(v: *mut PyObject, w: *mut PyObject, op: c_int) -> *mut 
                 return res;
             }
         }
-        match op {
-            Py_EQ => PyBool_FromLong((v == w) as _),
-            Py_NE => PyBool_FromLong((v != w) as _),
-            _ => {
-                let _ = raise!(
-                    PyExc_TypeError,
-                    "'{}' not supported between instances of '{:.100}' and '{:.100}'",
-                    OP_STRINGS[op as usize % 6],
-                    type_name(v),
-                    type_name(w)
-                );
-                null_mut()
-            }
-        }
+        compare_identity(v, w, op)
     }
 }
 
@@ -628,6 +637,21 @@ pub unsafe extern "C" fn PyObject_RichCompare(v: *mut PyObject, w: *mut PyObject
             return null_mut();
         }
         let Ok(_level) = RecursionGuard::enter(c" in comparison") else { return null_mut() };
+        // Of one type as a rule, which knows the answer.
+        let tp = (*v).ob_type;
+        if tp == (*w).ob_type
+            && let Some(f) = (*tp).tp_richcompare
+        {
+            let res = f(v, w, op);
+            if res != Py_NotImplemented() {
+                return res;
+            }
+            let res = f(w, v, SWAPPED_OP[op as usize % 6]);
+            if res != Py_NotImplemented() {
+                return res;
+            }
+            return compare_identity(v, w, op);
+        }
         do_richcompare(v, w, op)
     }
 }

@@ -258,7 +258,7 @@ unsafe fn from_format(f: &[u8], va: &mut VaListTag) -> PyResult<StrObj> {
 pub unsafe extern "C" fn PyUnicode_FromFormatV(format: *const c_char, va: *mut VaListTag) -> *mut PyObject {
     // SAFETY: [ARGS]
     unsafe {
-        let mut copy = *va;
+        let mut copy = VaListTag::copy_of(va);
         from_format(CStr::from_ptr(format).to_bytes(), &mut copy).into_c()
     }
 }

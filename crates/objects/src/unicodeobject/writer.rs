@@ -47,10 +47,10 @@ impl Writer {
         self.0.pos as usize
     }
 
-    /// Room for `len` more characters up to `maxchar`.
+    /// Room for `len` more characters (no more than `isize::MAX`) up to `maxchar`. A lent buffer has the size 0.
     #[inline(always)]
     pub fn prepare(&mut self, len: usize, maxchar: u32) -> PyResult<()> {
-        if maxchar <= self.0.maxchar && len <= (self.0.size - self.0.pos) as usize || len == 0 {
+        if maxchar <= self.0.maxchar && len as isize <= self.0.size - self.0.pos || len == 0 {
             return Ok(());
         }
         self.prepare_slow(len, maxchar)
@@ -160,7 +160,7 @@ impl Writer {
         // SAFETY: [TYPE]
         unsafe {
             let max = max_char_value(s.ob());
-            if max > self.0.maxchar || t.len() > (self.0.size - self.0.pos) as usize {
+            if max > self.0.maxchar || t.len() as isize > self.0.size - self.0.pos {
                 if self.0.buffer.is_null() && self.0.overallocate == 0 && PyUnicode_CheckExact(s.ob()) != 0 {
                     self.lend(s.to_owned());
                     return Ok(());

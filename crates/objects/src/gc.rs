@@ -844,6 +844,26 @@ unsafe fn untrack_atomic(objs: &[*mut PyObject], dicts: bool) {
     }
 }
 
+/// Whose collection runs: interpreter and thread.
+static mut COLLECTOR: (*mut PyInterpreterState, libc::pthread_t) = (null_mut(), 0);
+
+/// Lets a collection end that a thread of another interpreter runs, of which this one knows nothing: its own garbage has to
+/// be gone before it ends. Not longer than a second, as the finalisers there may wait for this thread.
+unsafe fn wait_for_other_interpreter() {
+    // SAFETY: [GIL] given up and taken again.
+    unsafe {
+        for _ in 0..1000 {
+            let (interp, thread) = COLLECTOR;
+            if !gc().collecting || interp == (*current_tstate()).interp || thread == libc::pthread_self() {
+                return;
+            }
+            let ts = PyEval_SaveThread();
+            libc::usleep(1000);
+            PyEval_RestoreThread(ts);
+        }
+    }
+}
+
 /// Collects the generations up to `generation`; returns how many objects were unreachable. Exceptions of finalisers and
 /// callbacks are reported as unraisable.
 ///
@@ -853,9 +873,13 @@ pub unsafe fn collect(generation: usize, callbacks: bool) -> Py_ssize_t {
     // SAFETY: [GIL]
     unsafe {
         if gc().collecting {
-            return 0;
+            wait_for_other_interpreter();
+            if gc().collecting {
+                return 0;
+            }
         }
         gc().collecting = true;
+        COLLECTOR = (current_tstate().as_ref().map_or(null_mut(), |t| t.interp), libc::pthread_self());
         if callbacks {
             invoke_callbacks(c"start", generation, 0, 0);
         }

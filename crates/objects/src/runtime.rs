@@ -5,6 +5,7 @@
 use crate::longobject::{NSMALL, SMALL_INTS};
 use core::ffi::c_void;
 use core::ptr::{null, null_mut};
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::Once;
 use taipan_abi::*;
 
@@ -95,6 +96,23 @@ pub fn in_main_interpreter() -> bool {
 
 /// The static strings in the order of `pycore_global_strings.h`: literals, then identifiers.
 static NAMES: &str = include_str!("global_strings.txt");
+
+/// Interns the static strings for ever, as CPython has them: with the first interpreter beside the main one it can be seen
+/// that they are common to all. [GIL]
+pub fn share_names() -> PyResult<()> {
+    static DONE: AtomicBool = AtomicBool::new(false);
+    if DONE.swap(true, Relaxed) {
+        return Ok(());
+    }
+    for name in NAMES.lines() {
+        // SAFETY: [GIL] a Rust str is UTF-8.
+        unsafe {
+            let mut op = Owned::from_owned_or_err(PyUnicode_FromStringAndSize(name.as_ptr().cast(), name.len() as Py_ssize_t))?.into_raw();
+            crate::unicodeobject::intern::PyUnicode_InternImmortal(&mut op);
+        }
+    }
+    Ok(())
+}
 
 /// Makes the static strings, bytes and the empty tuple of `_PyRuntime`. Only extensions read them, so that the first one
 /// to be loaded pays. They equal the objects that the interpreter itself uses, without being the same.

@@ -106,7 +106,8 @@ unsafe fn new_subinterpreter(c: &PyInterpreterConfig, whence: c_long) -> Result<
             ts = _PyThreadState_New(ip.cast(), WHENCE_INIT);
             bind_tstate(ts);
             attach(ts);
-            stage("pycore_interp_init", "failed to initialize importlib", initialize_interpreter())?;
+            let made = taipan_objects::runtime::share_names().and_then(|()| initialize_interpreter());
+            stage("pycore_interp_init", "failed to initialize importlib", made)?;
             initialize_main()
         });
         if let Err(e) = result {

@@ -126,11 +126,14 @@ unsafe fn set_syntax_error(class: *mut PyObject, msg: &str, filename: *mut PyObj
     let r: PyResult<()> = (|| unsafe {
         let number = |n: i32| new_int(n as i64);
         let (line, off) = (number(lineno)?, number(offset)?);
-        let (el, eo) = match end {
-            Some((l, o)) => (number(l)?, number(o)?),
-            None => (none(), none()),
+        // Where a tokenizer could not even start, CPython gives no end.
+        let details = match end {
+            Some((end_line, end_offset)) => {
+                let (end_line, end_offset) = (number(end_line)?, number(end_offset)?);
+                tuple(&[filename, line.as_ptr(), off.as_ptr(), text.as_ptr(), end_line.as_ptr(), end_offset.as_ptr()])?
+            }
+            None => tuple(&[filename, line.as_ptr(), off.as_ptr(), text.as_ptr()])?,
         };
-        let details = tuple(&[filename, line.as_ptr(), off.as_ptr(), text.as_ptr(), el.as_ptr(), eo.as_ptr()])?;
         let msg = py_str(msg.as_bytes())?;
         let args = tuple(&[msg.as_ptr(), details.as_ptr()])?;
         PyErr_SetObject(class, args.as_ptr());

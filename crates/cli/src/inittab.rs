@@ -46,6 +46,7 @@ const MODULES: &[(&core::ffi::CStr, Init)] = &[
     (c"_sha2", taipan_mod_hash::digest::PyInit__sha2),
     (c"_sha3", taipan_mod_hash::sha3module::PyInit__sha3),
     (c"_socket", taipan_mod_socket::module::PyInit__socket),
+    (c"_sqlite3", taipan_mod_sqlite::module::PyInit__sqlite3),
     (c"_sre", taipan_mod_sre::module::PyInit__sre),
     (c"_stat", taipan_mod_functional::stat::PyInit__stat),
     (c"_statistics", taipan_mod_math::statistics::PyInit__statistics),

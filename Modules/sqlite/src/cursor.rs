@@ -498,6 +498,10 @@ fn run(c: C<'_>, multiple: bool, operation: Borrowed<'_>, second: Option<Borrowe
                         PyErr_Clear();
                     }
                 }
+                if sq::sqlite3_errcode(con.db) == sq::SQLITE_OK {
+                    // A text without a statement: there was nothing to run.
+                    return Ok(());
+                }
                 return Err(db_error(state, con.db));
             }
             if find_converters(c).is_err() {

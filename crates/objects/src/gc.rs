@@ -1272,7 +1272,10 @@ pub unsafe fn trashcan_begin(op: *mut PyObject, dealloc: destructor) -> bool {
         if ts.is_null() {
             return true;
         }
-        if (*ts).c_recursion_remaining <= TRASHCAN_HEADROOM && (*type_of(op)).tp_dealloc.map(|f| f as usize) == Some(dealloc as usize) {
+        if (*ts).c_recursion_remaining <= TRASHCAN_HEADROOM
+            && _Py_ReachedRecursionLimit(ts) != 0
+            && (*type_of(op)).tp_dealloc.map(|f| f as usize) == Some(dealloc as usize)
+        {
             _PyTrash_thread_deposit_object(ts, op);
             return false;
         }
@@ -1300,15 +1303,51 @@ pub unsafe fn trashcan_end() {
     }
 }
 
-/// Puts a dead object aside. The chain goes through its count, which nobody reads any more.
+unsafe extern "C" {
+    /// Whether native calls nest nearly as deep as they may (python: pystate).
+    fn _Py_ReachedRecursionLimit(tstate: *mut PyThreadState) -> c_int;
+}
+
+thread_local! {
+    /// The objects that others, put aside after them, are chained to; free places hold NULL.
+    static PUT_ASIDE: core::cell::RefCell<Vec<*mut PyObject>> = const { core::cell::RefCell::new(Vec::new()) };
+}
+
+/// Puts a dead object aside. It is chained to the one before by a place in [`PUT_ASIDE`], whose number plus one is in the
+/// upper half of its count: extensions that save and restore `delete_later` count references to such an object, in the
+/// lower half, which CPython leaves at zero too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyTrash_thread_deposit_object(tstate: *mut PyThreadState, op: *mut PyObject) {
     // SAFETY: [OWN] the object is dead.
     unsafe {
         gc_untrack(op);
-        (*op).ob_refcnt.ob_refcnt = (*tstate).delete_later.expose_provenance() as Py_ssize_t;
+        let before = (*tstate).delete_later;
+        let mut number = 0;
+        if !before.is_null() {
+            number = PUT_ASIDE.with_borrow_mut(|places| {
+                places.push(before);
+                places.len()
+            });
+        }
+        (*op).ob_refcnt.ob_refcnt = (number as Py_ssize_t) << 32;
         (*tstate).delete_later = op;
     }
+}
+
+/// What a dead object was chained to.
+unsafe fn put_aside_before(op: *mut PyObject) -> *mut PyObject {
+    // SAFETY: [OWN] as it was put aside.
+    let number = unsafe { (*op).ob_refcnt.ob_refcnt >> 32 } as usize;
+    if number == 0 {
+        return core::ptr::null_mut();
+    }
+    PUT_ASIDE.with_borrow_mut(|places| {
+        let before = core::mem::replace(&mut places[number - 1], core::ptr::null_mut());
+        while places.last().is_some_and(|p| p.is_null()) {
+            places.pop();
+        }
+        before
+    })
 }
 
 /// Deallocates what was put aside.
@@ -1320,7 +1359,7 @@ pub unsafe extern "C" fn _PyTrash_thread_destroy_chain(tstate: *mut PyThreadStat
         (*tstate).c_recursion_remaining -= 1;
         while !(*tstate).delete_later.is_null() {
             let op = (*tstate).delete_later;
-            (*tstate).delete_later = core::ptr::with_exposed_provenance_mut((*op).ob_refcnt.ob_refcnt as usize);
+            (*tstate).delete_later = put_aside_before(op);
             (*op).ob_refcnt.ob_refcnt = 0;
             if let Some(dealloc) = (*type_of(op)).tp_dealloc {
                 dealloc(op);

@@ -787,15 +787,12 @@ pub unsafe extern "C" fn _PyMem_Strdup(text: *const core::ffi::c_char) -> *mut c
 }
 
 extern "C" fn arena_alloc(_: *mut c_void, size: usize) -> *mut c_void {
-    // SAFETY: a new mapping.
-    unsafe {
-        let p = libc::mmap(null_mut(), size, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, 0);
-        if p == libc::MAP_FAILED { null_mut() } else { p }
-    }
+    // SAFETY: new memory.
+    unsafe { libc::malloc(size) }
 }
-extern "C" fn arena_free(_: *mut c_void, p: *mut c_void, size: usize) {
-    // SAFETY: [OWN] a mapping of arena_alloc.
-    unsafe { libc::munmap(p, size) };
+extern "C" fn arena_free(_: *mut c_void, p: *mut c_void, _size: usize) {
+    // SAFETY: [OWN] memory of arena_alloc.
+    unsafe { libc::free(p) };
 }
 
 static mut ARENAS: PyObjectArenaAllocator = PyObjectArenaAllocator { ctx: null_mut(), alloc: Some(arena_alloc), free: Some(arena_free) };
@@ -812,6 +809,25 @@ pub unsafe extern "C" fn PyObject_GetArenaAllocator(allocator: *mut PyObjectAren
 pub unsafe extern "C" fn PyObject_SetArenaAllocator(allocator: *mut PyObjectArenaAllocator) {
     // SAFETY: [ARGS]
     unsafe { ARENAS = core::ptr::read(allocator) }
+}
+
+/// Memory of the arenas' allocator, which the data stacks' chunks are made of; NULL without memory. Greenlets free the chunks
+/// of those that ended, by that allocator.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyObject_VirtualAlloc(size: usize) -> *mut c_void {
+    // SAFETY: [STATIC]
+    unsafe { (*(&raw const ARENAS)).alloc.map_or(null_mut(), |alloc| alloc((*(&raw const ARENAS)).ctx, size)) }
+}
+
+/// Frees memory of [`_PyObject_VirtualAlloc`], given its size.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyObject_VirtualFree(p: *mut c_void, size: usize) {
+    // SAFETY: [OWN]
+    unsafe {
+        if let Some(free) = (*(&raw const ARENAS)).free {
+            free((*(&raw const ARENAS)).ctx, p, size);
+        }
+    }
 }
 
 /// How many slots are in use (`sys.getallocatedblocks`).

@@ -15,6 +15,7 @@ use crate::ceval_prelude::{CodeUnit, FRAME_CLEARED, FRAME_COMPLETED};
 use crate::stackref::*;
 use core::ptr::null_mut;
 use taipan_abi::*;
+use taipan_objects::obmalloc::{_PyObject_VirtualAlloc, _PyObject_VirtualFree};
 
 /// An interpreter frame.
 pub type Frame = *mut _PyInterpreterFrame;
@@ -318,7 +319,7 @@ unsafe fn push_chunk(tstate: *mut PyThreadState, size: usize) -> *mut StackRef {
         while bytes < (size + CHUNK_HEADER_WORDS + 32) * size_of::<usize>() {
             bytes *= 2;
         }
-        let chunk: *mut _PyStackChunk = libc::malloc(bytes).cast();
+        let chunk: *mut _PyStackChunk = _PyObject_VirtualAlloc(bytes).cast();
         if chunk.is_null() {
             return null_mut();
         }
@@ -351,7 +352,7 @@ unsafe fn pop_chunk(tstate: *mut PyThreadState) {
         (*tstate).datastack_chunk = previous;
         (*tstate).datastack_top = (&raw mut (*previous).data).cast::<*mut PyObject>().add((*previous).top);
         (*tstate).datastack_limit = previous.cast::<u8>().add((*previous).size).cast();
-        libc::free(chunk.cast());
+        _PyObject_VirtualFree(chunk.cast(), (*chunk).size);
     }
 }
 

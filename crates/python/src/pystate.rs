@@ -730,7 +730,7 @@ pub unsafe extern "C" fn PyThreadState_Clear(ts: *mut PyThreadState) {
         setref(&raw mut (*ts).exc_state.exc_value, null_mut());
         (*ts).c_profilefunc = None;
         (*ts).c_tracefunc = None;
-        clear!(c_profileobj, c_traceobj, async_gen_firstiter, async_gen_finalizer, context, delete_later);
+        clear!(c_profileobj, c_traceobj, async_gen_firstiter, async_gen_finalizer, context);
         (*ts)._status |= STATUS_CLEARED;
     }
 }
@@ -757,7 +757,7 @@ unsafe fn delete_tstate(ts: *mut PyThreadState) {
         let mut chunk = (*ts).datastack_chunk;
         while !chunk.is_null() {
             let previous = (*chunk).previous;
-            libc::free(chunk.cast());
+            taipan_objects::obmalloc::_PyObject_VirtualFree(chunk.cast(), (*chunk).size);
             chunk = previous;
         }
         (*ts)._status |= STATUS_FINALIZED;
@@ -1201,6 +1201,14 @@ pub fn stack_is_low(margin: usize) -> bool {
         limit = find_stack_limit();
     }
     sp < limit + margin
+}
+
+/// Whether native calls nest nearly as deep as they may: what frees containers then puts them aside.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _Py_ReachedRecursionLimit(ts: *mut PyThreadState) -> c_int {
+    // SAFETY: [ARGS]
+    let deep = unsafe { (*ts).c_recursion_remaining } <= UNCHECKED_C_RECURSION - Py_C_RECURSION_LIMIT + 50;
+    (deep || stack_is_low(2 * STACK_MARGIN)) as c_int
 }
 
 /// How much native stack is left before RecursionError.

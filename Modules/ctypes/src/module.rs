@@ -444,58 +444,58 @@ unsafe fn make_types(module: Borrowed<'_>) -> PyResult<()> {
     let base = Py_TPFLAGS_BASETYPE;
     let closed = Py_TPFLAGS_DISALLOW_INSTANTIATION;
     let none: *mut PyTypeObject = null_mut();
-    // SAFETY: [STATIC] under the lock, before anybody has a ctypes object.
+    // SAFETY: [GIL] before anybody has a ctypes object.
     unsafe {
-        let s = state_to_fill();
+        let s = new_state()?;
         let make = |name, size: usize, flags, slots| make_type(module, NewType { name, size: size as isize, flags, slots, meta: none, base: none });
-        s.carg = make(c"_ctypes.CArgObject", size_of::<CArgObject>(), gc | closed, carg_slots())?;
-        s.thunk = make(c"_ctypes.CThunkObject", size_of::<callbacks::CThunkObject>(), gc | closed, callbacks::slots())?;
-        s.cdata = make(c"_ctypes._CData", size_of::<CDataObject>(), gc | base | closed, crate::cdata::slots())?;
-        s.cfield = make(c"_ctypes.CField", size_of::<cfield::CFieldObject>(), gc | closed, cfield::slots())?;
+        (*s).carg = make(c"_ctypes.CArgObject", size_of::<CArgObject>(), gc | closed, carg_slots())?;
+        (*s).thunk = make(c"_ctypes.CThunkObject", size_of::<callbacks::CThunkObject>(), gc | closed, callbacks::slots())?;
+        (*s).cdata = make(c"_ctypes._CData", size_of::<CDataObject>(), gc | base | closed, crate::cdata::slots())?;
+        (*s).cfield = make(c"_ctypes.CField", size_of::<cfield::CFieldObject>(), gc | closed, cfield::slots())?;
         let (remover, size) = instances::remover_slots();
-        s.dict_remover = make(c"_ctypes.DictRemover", size, gc, remover)?;
+        (*s).dict_remover = make(c"_ctypes.DictRemover", size, gc, remover)?;
         let size = -(size_of::<*mut StgInfo>() as isize);
         let slots = metatypes::ctype_slots();
-        s.ctype_type = make_type(
+        (*s).ctype_type = make_type(
             module,
             NewType { name: c"_ctypes.CType_Type", size, flags: gc | base, slots, meta: none, base: &raw mut PyType_Type },
         )?;
-        let ctype = s.ctype_type;
+        let ctype = (*s).ctype_type;
         let meta = |name, slots| make_type(module, NewType { name, size: 0, flags: base, slots, meta: none, base: ctype });
-        s.struct_meta = meta(c"_ctypes.PyCStructType", metatypes::struct_slots())?;
-        s.union_meta = meta(c"_ctypes.UnionType", metatypes::union_slots())?;
-        s.pointer_meta = meta(c"_ctypes.PyCPointerType", metatypes::pointer_slots())?;
-        s.array_meta = meta(c"_ctypes.PyCArrayType", metatypes::array_slots())?;
-        s.simple_meta = meta(c"_ctypes.PyCSimpleType", metatypes::simple_slots())?;
-        s.funcptr_meta = meta(c"_ctypes.PyCFuncPtrType", metatypes::funcptr_slots())?;
-        let cdata = s.cdata;
+        (*s).struct_meta = meta(c"_ctypes.PyCStructType", metatypes::struct_slots())?;
+        (*s).union_meta = meta(c"_ctypes.UnionType", metatypes::union_slots())?;
+        (*s).pointer_meta = meta(c"_ctypes.PyCPointerType", metatypes::pointer_slots())?;
+        (*s).array_meta = meta(c"_ctypes.PyCArrayType", metatypes::array_slots())?;
+        (*s).simple_meta = meta(c"_ctypes.PyCSimpleType", metatypes::simple_slots())?;
+        (*s).funcptr_meta = meta(c"_ctypes.PyCFuncPtrType", metatypes::funcptr_slots())?;
+        let cdata = (*s).cdata;
         let data = |name, meta, slots| make_type(module, NewType { name, size: 0, flags: base, slots, meta, base: cdata });
-        s.structure = data(c"_ctypes.Structure", s.struct_meta, instances::aggregate_slots(c"Base class of structures."))?;
-        s.union = data(c"_ctypes.Union", s.union_meta, instances::aggregate_slots(c"Base class of unions."))?;
-        s.pointer = data(c"_ctypes._Pointer", s.pointer_meta, instances::pointer_slots())?;
-        s.array = data(c"_ctypes.Array", s.array_meta, instances::array_slots())?;
-        s.simple = data(c"_ctypes._SimpleCData", s.simple_meta, instances::simple_slots())?;
-        s.funcptr = make_type(
+        (*s).structure = data(c"_ctypes.Structure", (*s).struct_meta, instances::aggregate_slots(c"Base class of structures."))?;
+        (*s).union = data(c"_ctypes.Union", (*s).union_meta, instances::aggregate_slots(c"Base class of unions."))?;
+        (*s).pointer = data(c"_ctypes._Pointer", (*s).pointer_meta, instances::pointer_slots())?;
+        (*s).array = data(c"_ctypes.Array", (*s).array_meta, instances::array_slots())?;
+        (*s).simple = data(c"_ctypes._SimpleCData", (*s).simple_meta, instances::simple_slots())?;
+        (*s).funcptr = make_type(
             module,
             NewType {
                 name: c"_ctypes.CFuncPtr",
                 size: size_of::<funcptr::CFuncPtrObject>() as isize,
                 flags: gc | base,
                 slots: funcptr::slots(),
-                meta: s.funcptr_meta,
+                meta: (*s).funcptr_meta,
                 base: cdata,
             },
         )?;
-        s.argument_error = Owned::from_owned_or_err(PyErr_NewException(c"ctypes.ArgumentError".as_ptr(), null_mut(), null_mut()))?.into_raw();
-        s.pointer_cache = Owned::from_owned_or_err(PyDict_New())?.into_raw();
-        s.array_cache = Owned::from_owned_or_err(PyDict_New())?.into_raw();
-        s.unpickle = Owned::from_owned_or_err(PyObject_GetAttr(module.ob(), intern!("_unpickle")))?.into_raw();
+        (*s).argument_error = Owned::from_owned_or_err(PyErr_NewException(c"ctypes.ArgumentError".as_ptr(), null_mut(), null_mut()))?.into_raw();
+        (*s).pointer_cache = Owned::from_owned_or_err(PyDict_New())?.into_raw();
+        (*s).array_cache = Owned::from_owned_or_err(PyDict_New())?.into_raw();
+        (*s).unpickle = Owned::from_owned_or_err(PyObject_GetAttr(module.ob(), intern!("_unpickle")))?.into_raw();
     }
     Ok(())
 }
 
 fn exec(module: Borrowed<'_>) -> PyResult<()> {
-    // SAFETY: [STATIC] types are made once.
+    // SAFETY: [GIL] an interpreter's types are made once.
     unsafe {
         if state().unpickle.is_null() {
             make_types(module)?;

@@ -122,7 +122,21 @@ pub fn audit(event: &CStr, args: &[*mut PyObject]) -> PyResult<()> {
     }
 }
 
+/// An exception that is set already waits until the hooks are done; what a hook raises takes its place.
 unsafe fn audit_tuple(event: *const c_char, args: *mut PyObject) -> PyResult<()> {
+    // SAFETY: [ARGS]
+    unsafe {
+        let waiting = if current_tstate().is_null() { null_mut() } else { PyErr_GetRaisedException() };
+        let r = call_hooks(event, args);
+        match r {
+            Ok(()) if !waiting.is_null() => PyErr_SetRaisedException(waiting),
+            _ => Py_XDECREF(waiting),
+        }
+        r
+    }
+}
+
+unsafe fn call_hooks(event: *const c_char, args: *mut PyObject) -> PyResult<()> {
     // SAFETY: [ARGS]
     unsafe {
         let hooks: Vec<_> = C_HOOKS.lock().unwrap_or_else(|e| e.into_inner()).clone();

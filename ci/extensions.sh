@@ -49,8 +49,6 @@ expat="-I$source/expat -DHAVE_EXPAT_CONFIG_H=1 -DXML_POOR_ENTROPY=1 -DXML_DEV_UR
   build pyexpat "$expat" "" pyexpat.c expat/xmlparse.c expat/xmlrole.c expat/xmltok.c
   build _elementtree "$expat" "" _elementtree.c
   build _lsprof "" "" _lsprof.c rotatingtree.c
-  optional sqlite3.h _sqlite3 "-I$source/_sqlite" "-lsqlite3" _sqlite/blob.c _sqlite/connection.c _sqlite/cursor.c \
-    _sqlite/microprotocols.c _sqlite/module.c _sqlite/prepare_protocol.c _sqlite/row.c _sqlite/statement.c _sqlite/util.c
   optional openssl/ssl.h _ssl "" "-lssl -lcrypto" _ssl.c
   [ -z "$missing" ] || echo "left out for want of a library:$missing" >&2
 } &
@@ -62,7 +60,6 @@ expat="-I$source/expat -DHAVE_EXPAT_CONFIG_H=1 -DXML_POOR_ENTROPY=1 -DXML_DEV_UR
   build _decimal "-I$source/_decimal/libmpdec -DCONFIG_64=1 -DASM=1 -DHAVE_UINT128_T=1" "" _decimal/_decimal.c "${mpdec[@]}"
   build _zoneinfo "" "" _zoneinfo.c
   build _asyncio "" "" _asynciomodule.c
-  optional lzma.h _lzma "" "-llzma" _lzmamodule.c
   [ -z "$missing" ] || echo "left out for want of a library:$missing" >&2
 } &
 wait

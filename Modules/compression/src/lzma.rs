@@ -3,7 +3,6 @@
 use crate::stream::{Buffered, Decoder, Locked, Output, Step, bytes, no_memory, take, without_gil};
 use core::ffi::{c_char, c_int, c_void};
 use core::ptr::{null, null_mut};
-use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 use liblzma_sys as lz;
 use taipan_abi::*;
 use taipan_clinic::from_arg::Where;
@@ -23,12 +22,12 @@ const CHECK_UNKNOWN: c_int = CHECK_ID_MAX + 1;
 const FILTERS_MAX: usize = 4;
 
 /// `LZMAError`.
-static ERROR: AtomicPtr<PyObject> = AtomicPtr::new(null_mut());
+static ERROR: PerInterpreter = PerInterpreter::new();
 
 #[cold]
 fn error(message: &str) -> Raised {
     // SAFETY: [GIL] made with the module.
-    unsafe { taipan_abi::error::raise_str(ERROR.load(Relaxed), message) }
+    unsafe { taipan_abi::error::raise_str(ERROR.get(), message) }
 }
 
 /// The exception for a status, if it is an error.
@@ -662,7 +661,7 @@ fn exec(module: Borrowed<'_>) -> PyResult<()> {
     unsafe {
         let class = take(PyErr_NewExceptionWithDoc(c"_lzma.LZMAError".as_ptr(), c"The library could not do it.".as_ptr(), null_mut(), null_mut()))?;
         check_status(PyModule_AddType(module.ob(), class.as_ptr().cast()))?;
-        ERROR.store(class.into_raw(), Relaxed);
+        ERROR.set(Some(class));
         for template in [&raw mut COMPRESSOR, &raw mut DECOMPRESSOR] {
             let tp = Owned::from_owned(heap_type(module, template)?);
             check_status(PyModule_AddType(module.ob(), tp.as_ptr()))?;

@@ -3,12 +3,12 @@
 use crate::convert::{ERROR as CURSES_ERROR, initialised};
 use crate::ncurses::ERR;
 use crate::window::{PyCursesWindow_Type, Window};
-use core::ffi::c_int;
+use core::ffi::{c_int, c_void};
 use core::ptr::{null, null_mut};
 use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 use taipan_abi::*;
 use taipan_clinic::from_arg::Where;
-use taipan_clinic::{FromArg, methods, module, module::add_object, module::heap_type};
+use taipan_clinic::{FromArg, methods, module::add_object, module::heap_type};
 use taipan_objects::typeobject::TYPE_INIT;
 
 /// The library of panels.
@@ -291,7 +291,31 @@ fn exec(module: Borrowed<'_>) -> PyResult<()> {
     }
 }
 
-module! {
-    /// Entry point of `_curses_panel`.
-    pub fn PyInit__curses_panel = "_curses_panel", "Panels over curses.", methods: METHODS, exec: exec;
+unsafe extern "C" fn exec_entry(module: *mut PyObject) -> c_int {
+    // SAFETY: [ARGS] called as Py_mod_exec.
+    exec(unsafe { Borrowed::from_ptr(module) }).into_c()
+}
+
+/// Entry point of `_curses_panel`: for one interpreter, because the library knows one stack of panels.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn PyInit__curses_panel() -> *mut PyObject {
+    static mut SLOTS: [PyModuleDef_Slot; 4] = [
+        PyModuleDef_Slot { slot: Py_mod_exec, value: exec_entry as *mut c_void },
+        PyModuleDef_Slot { slot: Py_mod_multiple_interpreters, value: Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED },
+        PyModuleDef_Slot { slot: Py_mod_gil, value: Py_MOD_GIL_NOT_USED },
+        PyModuleDef_Slot { slot: 0, value: null_mut() },
+    ];
+    static mut DEF: PyModuleDef = PyModuleDef {
+        m_base: PyModuleDef_HEAD_INIT,
+        m_name: c"_curses_panel".as_ptr(),
+        m_doc: null(),
+        m_size: 0,
+        m_methods: (&raw mut METHODS).cast(),
+        m_slots: (&raw mut SLOTS).cast(),
+        m_traverse: None,
+        m_clear: None,
+        m_free: None,
+    };
+    // SAFETY: [STATIC] the definition is static.
+    unsafe { PyModuleDef_Init(&raw mut DEF) }
 }

@@ -115,11 +115,6 @@ pub extern "C" fn _PyToken_ThreeChars(c1: c_int, c2: c_int, c3: c_int) -> c_int 
 }
 
 // CPython's tree of the parser and the memory that it lies in have no counterpart: ours knows no Python objects.
-// skipped _PyAST_Compile
-// skipped _PyArena_AddPyObject
-// skipped _PyArena_Free
-// skipped _PyArena_Malloc
-// skipped _PyArena_New
 
 // Helpers of CPython's instruction handlers, exported for its JIT. Ours have other frames and other signatures.
 // skipped _PyEvalFramePushAndInit

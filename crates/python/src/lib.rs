@@ -60,6 +60,7 @@ pub mod marshal;
 pub mod myreadline;
 pub mod pathconfig;
 pub mod pydebug;
+pub mod pyarena;
 pub mod pyconfig;
 pub mod pylifecycle;
 pub mod pystate;

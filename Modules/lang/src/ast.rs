@@ -464,7 +464,7 @@ unsafe extern "C" {
 /// # Safety
 /// `module` points to a tree; [GIL].
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn PyAST_mod2obj(module: *const c_void) -> *mut PyObject {
+pub unsafe extern "C" fn taipan_ast_mod2obj(module: *const c_void) -> *mut PyObject {
     // SAFETY: [ARGS]
     init().and_then(|_| mod_to_object(unsafe { &*module.cast::<Mod<'_>>() })).into_c()
 }
@@ -477,7 +477,7 @@ pub unsafe extern "C" fn PyAST_mod2obj(module: *const c_void) -> *mut PyObject {
 /// # Safety
 /// As said; [GIL].
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn PyAST_obj2mod(ast: *mut PyObject, arena: *const c_void, constants: *mut PyObject, mode: c_int, out: *mut c_void) -> c_int {
+pub unsafe extern "C" fn taipan_ast_obj2mod(ast: *mut PyObject, arena: *const c_void, constants: *mut PyObject, mode: c_int, out: *mut c_void) -> c_int {
     // SAFETY: [ARGS]
     let r: PyResult<()> = (|| unsafe {
         let args = tuple(vec![Owned::from_borrowed(ast), Owned::from_borrowed(Py_None())])?;
@@ -505,7 +505,7 @@ pub unsafe extern "C" fn PyAST_obj2mod(ast: *mut PyObject, arena: *const c_void,
 /// # Safety
 /// [ARGS]
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn PyAST_Check(obj: *mut PyObject) -> c_int {
+pub unsafe extern "C" fn taipan_ast_check(obj: *mut PyObject) -> c_int {
     // SAFETY: [ARGS]
     unsafe {
         if PyUnicode_CheckExact(obj) != 0 || PyBytes_CheckExact(obj) != 0 {

@@ -11,9 +11,9 @@ use taipan_parser::ast::Mod;
 
 unsafe extern "C" {
     // Modules/lang: ast
-    fn PyAST_mod2obj(module: *const c_void) -> *mut PyObject;
-    fn PyAST_obj2mod(ast: *mut PyObject, arena: *const c_void, constants: *mut PyObject, mode: c_int, out: *mut c_void) -> c_int;
-    fn PyAST_Check(obj: *mut PyObject) -> c_int;
+    fn taipan_ast_mod2obj(module: *const c_void) -> *mut PyObject;
+    fn taipan_ast_obj2mod(ast: *mut PyObject, arena: *const c_void, constants: *mut PyObject, mode: c_int, out: *mut c_void) -> c_int;
+    fn taipan_ast_check(obj: *mut PyObject) -> c_int;
 }
 
 /// The tree as `ast` objects, folded first if the flags ask for it.
@@ -24,7 +24,7 @@ pub unsafe fn mod_to_object<'a>(module: &Mod<'a>, arena: &'a Bump, filename: *mu
     // SAFETY: [ARGS]
     unsafe {
         if cf.cf_flags & flags::PyCF_OPTIMIZED_AST != flags::PyCF_OPTIMIZED_AST {
-            return Owned::from_owned_or_err(PyAST_mod2obj(from_ref(module).cast()));
+            return Owned::from_owned_or_err(taipan_ast_mod2obj(from_ref(module).cast()));
         }
         let mut warnings = Vec::new();
         let level = optimization_level(optimize);
@@ -39,7 +39,7 @@ pub unsafe fn mod_to_object<'a>(module: &Mod<'a>, arena: &'a Bump, filename: *mu
         });
         tree_warnings(&warnings, filename)?;
         match folded {
-            Ok(m) => Owned::from_owned_or_err(PyAST_mod2obj((&raw const m).cast())),
+            Ok(m) => Owned::from_owned_or_err(taipan_ast_mod2obj((&raw const m).cast())),
             Err(e) => Err(raise_compile_error(&e, filename)),
         }
     }
@@ -51,7 +51,7 @@ pub unsafe fn mod_to_object<'a>(module: &Mod<'a>, arena: &'a Bump, filename: *mu
 /// `op` is live.
 pub unsafe fn is_ast(op: *mut PyObject) -> PyResult<bool> {
     // SAFETY: [ARGS]
-    let r = unsafe { PyAST_Check(op) };
+    let r = unsafe { taipan_ast_check(op) };
     check_status(r)?;
     Ok(r != 0)
 }
@@ -74,7 +74,7 @@ pub unsafe fn compile_object(op: *mut PyObject, filename: *mut PyObject, start: 
     unsafe {
         let mut module = MaybeUninit::<Mod<'_>>::uninit();
         let constants = Owned::from_owned_or_err(PyList_New(0))?;
-        check_status(PyAST_obj2mod(op, (&raw const arena).cast(), constants.as_ptr(), mode, module.as_mut_ptr().cast()))?;
+        check_status(taipan_ast_obj2mod(op, (&raw const arena).cast(), constants.as_ptr(), mode, module.as_mut_ptr().cast()))?;
         let module = module.assume_init();
         if let Err(e) = taipan_compiler::validate::validate(&module, stack_budget()) {
             return Err(raise_compile_error(&e, filename));

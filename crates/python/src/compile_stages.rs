@@ -258,8 +258,8 @@ unsafe fn keys_in_order(dict: *mut PyObject) -> PyResult<Vec<Owned>> {
 
 unsafe extern "C" {
     // Modules/lang: ast
-    fn PyAST_obj2mod(ast: *mut PyObject, arena: *const c_void, constants: *mut PyObject, mode: c_int, out: *mut c_void) -> c_int;
-    fn PyAST_Check(obj: *mut PyObject) -> c_int;
+    fn taipan_ast_obj2mod(ast: *mut PyObject, arena: *const c_void, constants: *mut PyObject, mode: c_int, out: *mut c_void) -> c_int;
+    fn taipan_ast_check(obj: *mut PyObject) -> c_int;
 }
 
 fn index_dict(items: impl Iterator<Item = PyResult<Owned>>) -> PyResult<Owned> {
@@ -278,14 +278,14 @@ fn index_dict(items: impl Iterator<Item = PyResult<Owned>>) -> PyResult<Owned> {
 pub unsafe extern "C" fn _PyCompile_CodeGen(ast: *mut PyObject, filename: *mut PyObject, cf: *mut CompilerFlags, optimize: c_int, mode: c_int) -> *mut PyObject {
     // SAFETY: [ARGS]
     let run = || unsafe {
-        let valid = PyAST_Check(ast);
+        let valid = taipan_ast_check(ast);
         check_status(valid)?;
         if valid == 0 {
             bail!(PyExc_TypeError, "expected an AST");
         }
         let arena = Bump::new();
         let mut module = MaybeUninit::<Mod<'_>>::uninit();
-        check_status(PyAST_obj2mod(ast, (&raw const arena).cast(), null_mut(), mode, module.as_mut_ptr().cast()))?;
+        check_status(taipan_ast_obj2mod(ast, (&raw const arena).cast(), null_mut(), mode, module.as_mut_ptr().cast()))?;
         let module = module.assume_init();
         if let Err(e) = taipan_compiler::validate::validate(&module, stack_budget()) {
             return Err(raise_compile_error(&e, filename));

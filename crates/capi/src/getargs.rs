@@ -1034,13 +1034,17 @@ unsafe fn parse_simple_keywords(
         }
         let (n, mut i) = (args.len(), 0);
         let mut at = format.cast::<u8>();
-        let (mut optional, mut keyword_only) = (false, false);
+        let (mut optional, mut keyword_only, mut named) = (false, false, false);
         loop {
             let name = *kwlist.add(i);
             if name.is_null() {
                 // All names are read: all arguments must be, and the format too.
                 return left == 0 && i >= n && matches!(*at, 0 | b':' | b';');
             }
+            if *name == 0 && named {
+                return false;
+            }
+            named |= *name != 0;
             if *at == b'|' {
                 if optional || keyword_only {
                     return false;
@@ -1059,7 +1063,16 @@ unsafe fn parse_simple_keywords(
                 *args.get_unchecked(i)
             } else {
                 if left == 0 {
-                    return optional;
+                    // Nothing more was given. That the names go on as they should is still checked.
+                    let mut rest = kwlist.add(i + 1);
+                    while !(*rest).is_null() {
+                        if **rest == 0 && named {
+                            return false;
+                        }
+                        named |= **rest != 0;
+                        rest = rest.add(1);
+                    }
+                    return optional && at.read().is_ascii_alphabetic();
                 }
                 let size = libc::strlen(name);
                 if !core::slice::from_raw_parts(name.cast::<u8>(), size).is_ascii() {

@@ -3,10 +3,7 @@
 //! An object is not handed over: what it stands for is written into a `_PyCrossInterpreterData`, from which the other
 //! interpreter makes its own object. A registry tells for each type how.
 
-use crate::pystate::{
-    InterpreterState, PyInterpreterState_GetID, PyThreadState_Clear, PyThreadState_Delete, PyThreadState_Swap, PyUnstable_InterpreterState_GetMainModule,
-    _PyInterpreterState_LookUpID, _PyInterpreterState_SetNotRunningMain, _PyInterpreterState_SetRunningMain, _PyThreadState_NewBound, as_interp, interp,
-};
+use crate::pystate::{PyInterpreterState_GetID, _PyInterpreterState_LookUpID, interp};
 use crate::util::*;
 use core::ffi::{c_char, c_int, c_void};
 use core::ptr::null_mut;
@@ -533,15 +530,15 @@ unsafe extern "C" fn tuple_shared(ts: *mut PyThreadState, op: *mut PyObject, dat
 
 /// What is told of an exception where its object can't go.
 #[derive(Default)]
-struct ExcInfo {
-    name: Option<String>,
-    qualname: Option<String>,
-    module: Option<String>,
-    msg: Option<String>,
-    errdisplay: Option<String>,
+pub(crate) struct ExcInfo {
+    pub name: Option<String>,
+    pub qualname: Option<String>,
+    pub module: Option<String>,
+    pub msg: Option<String>,
+    pub errdisplay: Option<String>,
 }
 
-unsafe fn copy_text(op: *mut PyObject) -> PyResult<String> {
+pub(crate) unsafe fn copy_text(op: *mut PyObject) -> PyResult<String> {
     // SAFETY: [ARGS]
     let text = unsafe { utf8(op)? };
     if text.contains('\0') {
@@ -574,6 +571,14 @@ unsafe fn error_display(exc: *mut PyObject) -> PyResult<String> {
 }
 
 impl ExcInfo {
+    /// Of an exception or a snapshot; on failure what went wrong, with an exception set.
+    pub unsafe fn of(op: *mut PyObject) -> Result<ExcInfo, &'static str> {
+        // SAFETY: [ARGS]
+        unsafe {
+            if PyExceptionInstance_Check(op) != 0 || PyExceptionClass_Check(op) != 0 { ExcInfo::of_exception(op) } else { ExcInfo::of_snapshot(op) }
+        }
+    }
+
     /// Of an exception; on failure what went wrong, with an exception set.
     unsafe fn of_exception(exc: *mut PyObject) -> Result<ExcInfo, &'static str> {
         // SAFETY: [ARGS]
@@ -614,7 +619,7 @@ impl ExcInfo {
         }
     }
 
-    fn formatted(&self) -> Option<String> {
+    pub fn formatted(&self) -> Option<String> {
         let Some(name) = self.qualname.as_ref().or(self.name.as_ref()) else { return self.msg.clone() };
         let mut text = match self.module.as_deref() {
             None | Some("builtins" | "__main__") => name.clone(),
@@ -627,7 +632,7 @@ impl ExcInfo {
     }
 
     /// A namespace with `type`, `msg`, `formatted` and `errdisplay`.
-    fn as_object(&self) -> PyResult<Owned> {
+    pub fn as_object(&self) -> PyResult<Owned> {
         // SAFETY: [GIL]
         unsafe {
             let ns = own(_PyNamespace_New(null_mut()))?;
@@ -687,8 +692,7 @@ unsafe fn with_saved_exception_object(f: impl FnOnce(*mut PyObject)) {
 pub unsafe extern "C" fn _PyXI_CaptureException(exc: *mut PyObject) -> *mut PyObject {
     // SAFETY: [ARGS]
     unsafe {
-        let info = if PyExceptionInstance_Check(exc) != 0 || PyExceptionClass_Check(exc) != 0 { ExcInfo::of_exception(exc) } else { ExcInfo::of_snapshot(exc) };
-        match info {
+        match ExcInfo::of(exc) {
             Ok(info) => info.as_object().into_c(),
             Err(text) => {
                 PyErr_Clear();
@@ -703,7 +707,7 @@ pub unsafe extern "C" fn _PyXI_CaptureException(exc: *mut PyObject) -> *mut PyOb
 
 /// Why a session failed.
 #[derive(Clone, Copy, PartialEq)]
-enum Code {
+pub(crate) enum Code {
     Uncaught,
     Other,
     NoMemory,
@@ -714,14 +718,14 @@ enum Code {
 }
 
 /// A failure on its way to the interpreter that asked.
-struct Failure {
-    code: Code,
-    info: ExcInfo,
+pub(crate) struct Failure {
+    pub code: Code,
+    pub info: ExcInfo,
 }
 
 impl Failure {
     /// Of the exception that is set, which goes.
-    unsafe fn capture(code: Code) -> Failure {
+    pub unsafe fn capture(code: Code) -> Failure {
         // SAFETY: [EXC]
         unsafe {
             let exc = PyErr_GetRaisedException();
@@ -740,7 +744,7 @@ impl Failure {
     }
 
     /// The snapshot of what code raised; an exception for what kept it from running.
-    unsafe fn apply(self) -> PyResult<Owned> {
+    pub unsafe fn apply(self) -> PyResult<Owned> {
         // SAFETY: [GIL]
         unsafe {
             match self.code {
@@ -779,12 +783,28 @@ impl Failure {
     }
 }
 
-/// Names with values on their way to another interpreter.
-struct Namespace(Vec<(String, *mut CrossData)>);
+/// The data of an object, to be released by the caller.
+pub(crate) unsafe fn data_of(op: *mut PyObject) -> PyResult<*mut CrossData> {
+    // SAFETY: [ARGS]
+    unsafe {
+        let data = _PyCrossInterpreterData_New();
+        if data.is_null() {
+            return Err(Raised::assume());
+        }
+        if _PyObject_GetCrossInterpreterData(op, data) != 0 {
+            PyMem_RawFree(data.cast());
+            return Err(Raised::assume());
+        }
+        Ok(data)
+    }
+}
+
+/// Names with values on their way to another interpreter; NULL stands for no value.
+pub struct Namespace(pub(crate) Vec<(String, *mut CrossData)>);
 
 impl Namespace {
     /// Of a dict; `None` if it is empty.
-    unsafe fn of(dict: *mut PyObject) -> PyResult<Option<Namespace>> {
+    pub(crate) unsafe fn of(dict: *mut PyObject) -> PyResult<Option<Namespace>> {
         // SAFETY: [ARGS]
         unsafe {
             if dict.is_null() || dict == Py_None() {
@@ -798,38 +818,39 @@ impl Namespace {
             let (mut pos, mut key, mut value) = (0, null_mut(), null_mut());
             while PyDict_Next(copy.as_ptr(), &mut pos, &mut key, &mut value) != 0 {
                 let name = copy_text(key)?;
-                let data = _PyCrossInterpreterData_New();
-                if data.is_null() {
-                    return Err(Raised::assume());
-                }
-                if _PyObject_GetCrossInterpreterData(value, data) != 0 {
-                    PyMem_RawFree(data.cast());
-                    return Err(Raised::assume());
-                }
-                ns.0.push((name, data));
+                ns.0.push((name, data_of(value)?));
             }
             Ok(if ns.0.is_empty() { None } else { Some(ns) })
         }
     }
-    /// Sets the names in a dict of the running interpreter.
-    unsafe fn apply(&self, dict: *mut PyObject) -> PyResult<()> {
+    /// Sets the names in a dict of the running interpreter; those without value to `default`, which may be NULL if there are
+    /// none.
+    pub(crate) unsafe fn apply(&self, dict: *mut PyObject, default: *mut PyObject) -> PyResult<()> {
         // SAFETY: [ARGS]
         unsafe {
             for (name, data) in &self.0 {
-                let value = own(_PyCrossInterpreterData_NewObject(*data))?;
+                let value = if !data.is_null() {
+                    own(_PyCrossInterpreterData_NewObject(*data))?
+                } else if default.is_null() {
+                    bail!(PyExc_SystemError, "no value and no default for {name}");
+                } else {
+                    Owned::from_borrowed(default)
+                };
                 dict_set_str(dict, name, value.as_ptr())?;
             }
             Ok(())
         }
     }
 }
-impl Drop for Namespace {
-    fn drop(&mut self) {
+impl Namespace {
+    /// Releases the values.
+    pub(crate) fn forget_values(&mut self) {
         with_saved_exception(|| {
-            for (_, data) in self.0.drain(..) {
+            for (_, data) in &mut self.0 {
+                let data = core::mem::replace(data, null_mut());
                 // SAFETY: [OWN]
                 unsafe {
-                    if release(data, true) < 0 {
+                    if !data.is_null() && release(data, true) < 0 {
                         PyErr_Clear();
                     }
                 }
@@ -837,84 +858,9 @@ impl Drop for Namespace {
         });
     }
 }
-
-/// What is run: it gets the dict of the interpreter's `__main__` and its argument, and gives 0 or -1 with an exception.
-type Body = unsafe extern "C" fn(*mut PyObject, *mut c_void) -> c_int;
-
-unsafe fn run_session(ip: *mut InterpreterState, names: Option<&Namespace>, body: Option<Body>, arg: *mut c_void) -> Result<(), Failure> {
-    const WHENCE_EXEC: c_int = 5;
-    // SAFETY: [ARGS] the state is deleted by this thread after it was detached.
-    unsafe {
-        let before = current_tstate();
-        let switched = as_interp((*before).interp) != ip;
-        let ts = if switched { _PyThreadState_NewBound(ip.cast(), WHENCE_EXEC) } else { before };
-        if switched {
-            PyThreadState_Swap(ts);
-        }
-        let mut running = false;
-        let mut run = || -> Result<(), Failure> {
-            if _PyInterpreterState_SetRunningMain(ip.cast()) < 0 {
-                return Err(Failure::capture(Code::AlreadyRunning));
-            }
-            running = true;
-            let main = own(PyUnstable_InterpreterState_GetMainModule(ip.cast())).map_err(|_| Failure::capture(Code::MainNamespace))?;
-            let dict = PyModule_GetDict(main.as_ptr());
-            if dict.is_null() {
-                return Err(Failure::capture(Code::MainNamespace));
-            }
-            let dict = Owned::from_borrowed(dict);
-            if let Some(names) = names
-                && names.apply(dict.as_ptr()).is_err()
-            {
-                return Err(Failure::capture(Code::ApplyNamespace));
-            }
-            if let Some(body) = body
-                && body(dict.as_ptr(), arg) < 0
-            {
-                return Err(Failure::capture(Code::Uncaught));
-            }
-            Ok(())
-        };
-        let result = run();
-        if running {
-            _PyInterpreterState_SetNotRunningMain(ip.cast());
-        }
-        if switched {
-            PyThreadState_Clear(ts);
-            PyThreadState_Swap(before);
-            PyThreadState_Delete(ts);
-        }
-        result
-    }
-}
-
-/// Runs `body` in an interpreter, after the names of the dict `shared` (NULL for none) were set in its `__main__`. 0 done; -1
-/// with an exception if it could not run, or with a snapshot of what it raised in `*excinfo`.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyXI_RunInInterpreter(
-    ip: *mut PyInterpreterState,
-    shared: *mut PyObject,
-    body: Option<Body>,
-    arg: *mut c_void,
-    excinfo: *mut *mut PyObject,
-) -> c_int {
-    // SAFETY: [ARGS]
-    unsafe {
-        let names = match Namespace::of(shared) {
-            Ok(n) => n,
-            Err(_) => return -1,
-        };
-        let result = run_session(as_interp(ip), names.as_ref(), body, arg);
-        drop(names);
-        match result {
-            Ok(()) => 0,
-            Err(failure) => {
-                if let Ok(snapshot) = failure.apply() {
-                    *excinfo = snapshot.into_raw();
-                }
-                -1
-            }
-        }
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        self.forget_values();
     }
 }
 

@@ -137,19 +137,3 @@ pub extern "C" fn _PyToken_ThreeChars(c1: c_int, c2: c_int, c3: c_int) -> c_int 
 
 // It takes a structure that only functions which are not exported can make.
 // skipped _PyCode_CheckLineNumber
-
-// What CPython's `_interpreters` does by these, ours does in its own way; no other module uses them.
-// skipped _PyInterpreterState_New
-// skipped _PyXI_ApplyCapturedException
-// skipped _PyXI_ApplyError
-// skipped _PyXI_ApplyNamespace
-// skipped _PyXI_ClearExcInfo
-// skipped _PyXI_Enter
-// skipped _PyXI_ExcInfoAsObject
-// skipped _PyXI_Exit
-// skipped _PyXI_FillNamespaceFromDict
-// skipped _PyXI_FormatExcInfo
-// skipped _PyXI_FreeNamespace
-// skipped _PyXI_HasCapturedException
-// skipped _PyXI_InitExcInfo
-// skipped _PyXI_NamespaceFromNames

@@ -38,6 +38,7 @@ pub mod compile;
 pub mod compile_stages;
 pub mod config_dict;
 pub mod crossinterp;
+pub mod crossinterp_session;
 pub mod context;
 pub mod errors;
 pub mod fileobject;

@@ -2,7 +2,7 @@
 
 use crate::compile::{CompilerFlags, Input, Start, compile_source, flags as pycf};
 use crate::pystate::interp;
-use crate::sysmodule::{KeepNone, audit, auditing, get_required_attr};
+use crate::sysmodule::{KeepNone, audit, get_required_attr};
 use crate::util::*;
 use core::ffi::{c_char, c_int, c_void};
 use core::ptr::null_mut;

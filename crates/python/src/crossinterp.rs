@@ -155,15 +155,14 @@ pub unsafe extern "C" fn _PyCrossInterpreterData_UnregisterClass(class: *mut PyT
 /// The running interpreter's `NotShareableError`, made on first use; lent.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyXI_GetNotShareableError() -> *mut PyObject {
-    static ERROR: PerInterpreter = PerInterpreter::new();
-    if ERROR.get().is_null() {
-        // SAFETY: [GIL]
-        match unsafe { own(PyErr_NewException(c"interpreters.NotShareableError".as_ptr(), PyExc_ValueError, null_mut())) } {
-            Ok(e) => ERROR.set(Some(e)),
-            Err(_) => return null_mut(),
+    let place = &raw mut interp().published.not_shareable_error;
+    // SAFETY: [GIL] the interpreter's state stays where it is.
+    unsafe {
+        if (*place).is_null() {
+            *place = PyErr_NewException(c"interpreters.NotShareableError".as_ptr(), PyExc_ValueError, null_mut());
         }
+        *place
     }
-    ERROR.get()
 }
 
 unsafe fn not_shareable(op: *mut PyObject) {

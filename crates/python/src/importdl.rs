@@ -528,6 +528,10 @@ pub unsafe fn create_dynamic(spec: *mut PyObject) -> PyResult<Owned> {
         }
         let Ok(file) = CString::new(file) else { bail!(PyExc_ValueError, "embedded null byte") };
         taipan_objects::runtime::fill_static_objects();
+        // Extensions look for it in the interpreter's state.
+        if crate::crossinterp::_PyXI_GetNotShareableError().is_null() {
+            return Err(Raised::assume());
+        }
         let handle = libc::dlopen(file.as_ptr(), interp().dlopenflags);
         if handle.is_null() {
             let e = libc::dlerror();

@@ -190,6 +190,7 @@ unsafe fn clear_interpreter(ip: *mut InterpreterState) {
         }
         clear!(audit_hooks, codec_search_path, codec_search_cache, codec_error_registry, importlib, import_func, modules, modules_by_index);
         clear!(sysdict_copy, builtins_copy, dict, before_forkers, after_forkers_parent, after_forkers_child);
+        setref(&raw mut (*ip).published.not_shareable_error, null_mut());
         (*ip).warnings.clear();
         (*ip).xidata.clear();
         _PyAtExit_Fini();

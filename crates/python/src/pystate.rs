@@ -58,7 +58,10 @@ pub struct PublishedState {
     unused_2: [u8; 8440 - 7288],
     /// What it may do (`Py_RTFLAGS_*`).
     pub feature_flags: u64,
-    unused_3: [u8; 8640 - 8448],
+    unused_3: [u8; 10624 - 8448],
+    /// `NotShareableError`, NULL before somebody asks for it.
+    pub not_shareable_error: *mut PyObject,
+    unused_4: [u8; 10688 - 10632],
 }
 /// Size of CPython's `PyInterpreterState`: as much memory is there, zeroed, for what [`PublishedState`] leaves out.
 const PUBLISHED_SIZE: usize = 194976;
@@ -76,7 +79,7 @@ pub const RTFLAGS_FORK: u64 = 1 << 15;
 pub const RTFLAGS_EXEC: u64 = 1 << 16;
 /// What the main interpreter may do.
 const MAIN_FEATURES: u64 = RTFLAGS_USE_MAIN_OBMALLOC | RTFLAGS_THREADS | RTFLAGS_DAEMON_THREADS | RTFLAGS_FORK | RTFLAGS_EXEC;
-const _: () = assert!(core::mem::offset_of!(PublishedState, feature_flags) == 8440 && size_of::<InterpreterState>() < PUBLISHED_SIZE);
+const _: () = assert!(core::mem::offset_of!(PublishedState, feature_flags) == 8440 && core::mem::offset_of!(PublishedState, not_shareable_error) == 10624 && size_of::<InterpreterState>() < PUBLISHED_SIZE);
 
 /// The state of an interpreter. Opaque to extensions, but for its first part.
 #[repr(C)]
@@ -259,7 +262,9 @@ pub fn new_interpreter(config: crate::initconfig::Config) -> *mut InterpreterSta
             id_refcount: 0,
             unused_2: [0; 8440 - 7288],
             feature_flags: if main { MAIN_FEATURES } else { 0 },
-            unused_3: [0; 8640 - 8448],
+            unused_3: [0; 10624 - 8448],
+            not_shareable_error: null_mut(),
+            unused_4: [0; 10688 - 10632],
         },
         next,
         id,

@@ -97,7 +97,7 @@ impl Iterator for LocationIter<'_> {
         let first = self.byte();
         let form = first >> 3 & 15;
         let start = self.address;
-        let end = start + ((first & 7) as i32 + 1) * 2;
+        let end = start.wrapping_add(((first & 7) as i32 + 1) * 2);
         self.address = end;
         let (mut line, end_line, column, end_column);
         match form {
@@ -106,15 +106,15 @@ impl Iterator for LocationIter<'_> {
                 self.line = self.line.wrapping_add(self.signed_varint());
                 line = self.line;
                 end_line = line.wrapping_add(self.varint());
-                column = self.varint() - 1;
-                end_column = self.varint() - 1;
+                column = self.varint().wrapping_sub(1);
+                end_column = self.varint().wrapping_sub(1);
             }
             LOCATION_NO_COLUMNS => {
                 self.line = self.line.wrapping_add(self.signed_varint());
                 (line, end_line, column, end_column) = (self.line, self.line, -1, -1);
             }
             10..=12 => {
-                self.line += (form - LOCATION_ONE_LINE0) as i32;
+                self.line = self.line.wrapping_add((form - LOCATION_ONE_LINE0) as i32);
                 line = self.line;
                 end_line = line;
                 column = self.byte() as i32;
@@ -233,7 +233,7 @@ fn find_handler(table: &[u8], offset: i32) -> Option<ExceptionHandler> {
         let size = exception_varint(table, &mut position);
         let handler = exception_varint(table, &mut position);
         let depth_and_lasti = exception_varint(table, &mut position);
-        if offset < start + size {
+        if offset < start.saturating_add(size) {
             return Some(ExceptionHandler {
                 handler: handler as u32,
                 depth: (depth_and_lasti >> 1) as u32,

@@ -209,7 +209,7 @@ fn remove_column_info(table: &[u8], firstlineno: i32) -> Vec<u8> {
             continue;
         }
         out.push(0x80 | LOCATION_NO_COLUMNS << 3 | units);
-        let delta = iter.computed_line() - line;
+        let delta = iter.computed_line().wrapping_sub(line);
         line = iter.computed_line();
         let mut value = (delta.unsigned_abs() << 1) | (delta < 0) as u32;
         while value >= 64 {

@@ -87,7 +87,11 @@ fn new_label(s: Seq<'_>) -> PyResult<isize> {
 
 #[allow(clippy::too_many_arguments, reason = "the method has as many")]
 fn addop(s: Seq<'_>, opcode: i32, oparg: i32, lineno: i32, col_offset: i32, end_lineno: i32, end_col_offset: i32) -> PyResult<()> {
-    let Ok(op) = opcode::Opcode::try_from(opcode) else { bail!(PyExc_ValueError, "invalid opcode") };
+    let op = opcode::Opcode::try_from(opcode).ok().filter(|op| opcode::OPCODE_NAMES.get(*op as usize).is_some_and(|name| !name.is_empty()));
+    let Some(op) = op else { bail!(PyExc_ValueError, "invalid opcode {opcode}") };
+    if !(0..1 << 30).contains(&oparg) {
+        bail!(PyExc_ValueError, "invalid argument {oparg}");
+    }
     // As in CPython, the four numbers fill a location in the order in which it holds them, whatever their names say.
     let location = Location { lineno, end_lineno: col_offset, col_offset: end_lineno, end_col_offset };
     state(s).instructions.push(Instruction { opcode: op, oparg: oparg as u32, location });
@@ -121,7 +125,8 @@ fn get_instructions(s: Seq<'_>) -> PyResult<Owned> {
     // SAFETY: [GIL]
     unsafe {
         let list = own(PyList_New(0))?;
-        for i in &state(s).instructions {
+        // A copy: making objects may run anything.
+        for i in state(s).instructions.clone() {
             let arg = if opcode::has_arg(i.opcode) { new_int(i.oparg as i32 as i64)? } else { none() };
             let l = i.location;
             let parts = [new_int(i.opcode as i64)?, arg, new_int(l.lineno as i64)?, new_int(l.end_lineno as i64)?, new_int(l.col_offset as i64)?, new_int(l.end_col_offset as i64)?];
@@ -135,15 +140,19 @@ fn get_instructions(s: Seq<'_>) -> PyResult<Owned> {
 
 /// Replaces labels in arguments by indices.
 fn apply_label_map(s: &mut State) -> PyResult<()> {
-    let Some(labels) = s.labels.take() else { return Ok(()) };
+    let Some(labels) = &s.labels else { return Ok(()) };
+    let place = |label: u32| labels.get(label as usize).copied().filter(|at| *at >= 0);
+    if let Some(i) = s.instructions.iter().find(|i| opcode::has_target(i.opcode) && place(i.oparg).is_none()) {
+        bail!(PyExc_ValueError, "label {} is not in the sequence", i.oparg);
+    }
     for i in &mut s.instructions {
-        if opcode::has_target(i.opcode) {
-            match labels.get(i.oparg as usize) {
-                Some(&at) if at >= 0 => i.oparg = at as u32,
-                _ => bail!(PyExc_ValueError, "label {} is not in the sequence", i.oparg),
-            }
+        if opcode::has_target(i.opcode)
+            && let Some(at) = place(i.oparg)
+        {
+            i.oparg = at as u32;
         }
     }
+    s.labels = None;
     Ok(())
 }
 

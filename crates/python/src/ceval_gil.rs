@@ -284,6 +284,14 @@ pub unsafe fn detach(tstate: *mut PyThreadState) {
     }
 }
 
+/// Ends the attachment of a state that is going away. The running thread holds the GIL until [`release_for_good`], but nobody
+/// can ask it for that any more: the state may be freed.
+pub fn forget_holder() {
+    set_current_tstate(null_mut());
+    let _guard = GIL.lock();
+    GIL.last_holder.store(null_mut(), Relaxed);
+}
+
 /// Releases the GIL on behalf of a state that is going away.
 ///
 /// # Safety

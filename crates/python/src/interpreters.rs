@@ -113,14 +113,13 @@ unsafe fn new_subinterpreter(c: &PyInterpreterConfig, whence: c_long) -> Result<
         if let Err(e) = result {
             if !ts.is_null() {
                 clear_interpreter(ip);
-                leave(ip);
-                detach(ts);
-                PyThreadState_Delete(ts);
+                PyInterpreterState_Delete(ip.cast());
                 if !before.is_null() {
                     attach(before);
                 }
+            } else {
+                delete_interpreter(ip);
             }
-            delete_interpreter(ip);
             return Err(e);
         }
         Ok(ts)
@@ -246,8 +245,10 @@ pub unsafe extern "C" fn PyInterpreterState_Delete(interp: *mut PyInterpreterSta
     unsafe {
         let ts = current_tstate();
         leave(ip);
-        if !ts.is_null() && as_interp((*ts).interp) == ip {
-            detach(ts);
+        // The lock is kept to the end: others find interpreters by number with the lock held, and use them.
+        let attached = !ts.is_null() && as_interp((*ts).interp) == ip;
+        if attached {
+            crate::ceval_gil::forget_holder();
         }
         let threads = {
             let _lock = head_lock();
@@ -257,6 +258,9 @@ pub unsafe extern "C" fn PyInterpreterState_Delete(interp: *mut PyInterpreterSta
             PyThreadState_Delete(t);
         }
         delete_interpreter(ip);
+        if attached {
+            crate::ceval_gil::release_for_good();
+        }
     }
 }
 

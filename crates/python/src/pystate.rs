@@ -791,6 +791,7 @@ pub unsafe extern "C" fn PyThreadState_DeleteCurrent() {
     }
     // SAFETY: attached to this thread.
     unsafe {
+        crate::ceval_gil::forget_holder();
         delete_tstate(ts);
         crate::ceval_gil::release_for_good();
     }

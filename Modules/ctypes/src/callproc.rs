@@ -150,6 +150,27 @@ impl Argument {
     }
 }
 
+/// The arguments of a call; few of them need no allocation.
+#[derive(Default)]
+struct Arguments {
+    few: [Option<Argument>; 4],
+    used: usize,
+    more: Vec<Argument>,
+}
+
+impl Arguments {
+    fn push(&mut self, argument: Argument) {
+        match self.few.get_mut(self.used) {
+            Some(place) => *place = Some(argument),
+            None => self.more.push(argument),
+        }
+        self.used += 1;
+    }
+    fn iter(&self) -> impl Iterator<Item = &Argument> {
+        self.few.iter().flatten().chain(&self.more)
+    }
+}
+
 /// Converts an object to a C argument; `index` counts from 1, for the message.
 unsafe fn convert(op: Borrowed<'_>, index: isize) -> PyResult<Argument> {
     // SAFETY: [ARGS]
@@ -320,7 +341,7 @@ pub unsafe fn call_function(
             return Err(raise_str(state().argument_error, &format!("too many arguments ({count}), maximum is {MAX_ARGUMENTS}")));
         }
         let known = converters.map_or(0, |c| PyTuple_Size(c.ob()));
-        let mut arguments = Vec::with_capacity(count as usize);
+        let mut arguments = Arguments::default();
         for i in 0..count {
             let given = Borrowed::from_ptr(PyTuple_GetItem(args, i));
             let converted = match converters {
@@ -348,12 +369,11 @@ pub unsafe fn call_function(
             large.resize(result.size.div_ceil(8), 0u64);
             out = large.as_mut_ptr().cast();
         }
-        let places: Vec<_> = arguments.iter().map(|a| (a.passing, a.address())).collect();
         let errno = if flags & (FUNCFLAG_USE_ERRNO | FUNCFLAG_USE_LASTERROR) != 0 { Some(thread_errno()?) } else { None };
         let space = errno.as_ref().filter(|_| flags & FUNCFLAG_USE_ERRNO != 0).map_or(null_mut(), |e| e.1);
         let python = flags & FUNCFLAG_PYTHONAPI != 0;
         let mut around = Around { release: !python, space, saved: null_mut() };
-        sysv::call(function, &places, &result, out, &mut around);
+        sysv::call(function, arguments.iter().map(|a| (a.passing, a.address())), &result, out, &mut around);
         if python && err_occurred() {
             return Err(Raised::assume());
         }

@@ -332,7 +332,14 @@ impl Placement<'_> {
 ///
 /// # Safety
 /// `function` takes such arguments and gives such a result; the addresses are readable, `out` is writable.
-pub unsafe fn call(function: *const c_void, arguments: &[(Passing, *const u8)], result: &Passing, out: *mut u8, fence: &mut dyn Fence) {
+pub unsafe fn call(
+    function: *const c_void,
+    arguments: impl Iterator<Item = (Passing, *const u8)>,
+    result: &Passing,
+    out: *mut u8,
+    fence: &mut impl Fence,
+) {
+    // Nothing is allocated as long as the registers suffice.
     let mut stack = Vec::new();
     let mut place = Placement { registers: Registers::EMPTY, general: 0, vector: 0, stack: &mut stack };
     let in_memory = result.kind == Kind::Struct && result.classes.is_none();
@@ -341,7 +348,7 @@ pub unsafe fn call(function: *const c_void, arguments: &[(Passing, *const u8)], 
     }
     for (how, p) in arguments {
         // SAFETY: [ARGS] by contract.
-        unsafe { place.argument(how, *p) };
+        unsafe { place.argument(&how, p) };
     }
     place.registers.extra = place.vector as u64;
     place.registers.x87 = (result.kind == Kind::LongDouble) as u32;
@@ -581,7 +588,7 @@ mod tests {
             (s(Kind::Signed, 2), p((&raw const last).cast())),
         ];
         // SAFETY: these are the function's types.
-        unsafe { call(all as *const c_void, &arguments, &s(Kind::Double, 8), out.as_mut_ptr().cast(), &mut NoFence) };
+        unsafe { call(all as *const c_void, arguments.into_iter(), &s(Kind::Double, 8), out.as_mut_ptr().cast(), &mut NoFence) };
         assert_eq!(f64::from_bits(out[0]), all(a, b, m, c, large, d, e, f, g, h as *const u8, last));
     }
 
@@ -602,10 +609,10 @@ mod tests {
         let (n, mut byte) = (8i64, [0u64; 2]);
         // SAFETY: these are the functions' types.
         unsafe {
-            call(give_mixed as *const c_void, &[], &mixed(), (&raw mut m).cast(), &mut NoFence);
+            call(give_mixed as *const c_void, core::iter::empty(), &mixed(), (&raw mut m).cast(), &mut NoFence);
             let argument = (Passing::scalar(Kind::Signed, 8), (&raw const n).cast());
-            call(give_large as *const c_void, &[argument], &LARGE, (&raw mut large).cast(), &mut NoFence);
-            call(give_byte as *const c_void, &[], &Passing::scalar(Kind::Signed, 1), byte.as_mut_ptr().cast(), &mut NoFence);
+            call(give_large as *const c_void, core::iter::once(argument), &LARGE, (&raw mut large).cast(), &mut NoFence);
+            call(give_byte as *const c_void, core::iter::empty(), &Passing::scalar(Kind::Signed, 1), byte.as_mut_ptr().cast(), &mut NoFence);
         }
         assert_eq!((m, large, byte[0] as i64), (give_mixed(), give_large(8), -2));
     }

@@ -125,7 +125,6 @@ impl Connection {
     }
 }
 
-
 // ---- arguments
 
 /// What a transaction may begin with.

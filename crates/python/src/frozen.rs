@@ -91,9 +91,48 @@ pub struct _frozen {
 /// Frozen modules of an embedding program, which are looked for before all others: an array that a NULL name ends.
 #[unsafe(no_mangle)]
 pub static mut PyImport_FrozenModules: *const _frozen = core::ptr::null();
-// skipped _PyImport_FrozenBootstrap
-// skipped _PyImport_FrozenStdlib
-// skipped _PyImport_FrozenTest
+
+/// The modules that the import system itself is made of, as C data: an array that a NULL name ends. It and the two below are
+/// set once the file with the marshalled code is read, at the first import.
+#[unsafe(no_mangle)]
+pub static mut _PyImport_FrozenBootstrap: *const _frozen = &raw const NOTHING.0;
+/// Those of the library.
+#[unsafe(no_mangle)]
+pub static mut _PyImport_FrozenStdlib: *const _frozen = &raw const NOTHING.0;
+/// Those of the tests.
+#[unsafe(no_mangle)]
+pub static mut _PyImport_FrozenTest: *const _frozen = &raw const NOTHING.0;
+
+/// The end of a table.
+struct Nothing(_frozen);
+// SAFETY: nothing in it can be reached.
+unsafe impl Sync for Nothing {}
+static NOTHING: Nothing = Nothing(_frozen { name: core::ptr::null(), code: core::ptr::null(), size: 0, is_package: 0 });
+
+/// Sets the tables of C data; modules that the file lacks have no code there.
+fn publish(codes: &HashMap<&'static str, &'static [u8]>) {
+    let stdlib = FROZEN.iter().take_while(|e| e.essential).count();
+    let tests = FROZEN.iter().position(|e| e.name == "__hello__").unwrap_or(FROZEN.len());
+    let table = |entries: &[Entry]| {
+        let mut table: Vec<_frozen> = entries
+            .iter()
+            .map(|e| {
+                let name = std::ffi::CString::new(e.name).unwrap_or_default().into_raw();
+                let code = codes.get(e.path).copied().unwrap_or_default();
+                let start = if code.is_empty() { core::ptr::null() } else { code.as_ptr() };
+                _frozen { name, code: start, size: code.len() as c_int, is_package: e.is_package as c_int }
+            })
+            .collect();
+        table.push(_frozen { name: core::ptr::null(), code: core::ptr::null(), size: 0, is_package: 0 });
+        Box::leak(table.into_boxed_slice()).as_ptr()
+    };
+    // SAFETY: [STATIC] once, by the caller's lock.
+    unsafe {
+        _PyImport_FrozenBootstrap = table(&FROZEN[..stdlib]);
+        _PyImport_FrozenStdlib = table(&FROZEN[stdlib..tests]);
+        _PyImport_FrozenTest = table(&FROZEN[tests..]);
+    }
+}
 
 /// Looks in [`PyImport_FrozenModules`].
 fn find_given(name: &str) -> Option<Frozen> {
@@ -274,7 +313,9 @@ fn cached(name: &str) -> Option<&'static [u8]> {
     let mut all = DATA.lock().unwrap_or_else(|e| e.into_inner());
     if all.is_none() {
         let file = stdlib().join(CACHE_FILE);
-        *all = Some(if std::env::var_os("TAIPAN_NO_FROZEN_CACHE").is_some() { None } else { read_cache(&file) }.unwrap_or_default());
+        let codes = if std::env::var_os("TAIPAN_NO_FROZEN_CACHE").is_some() { None } else { read_cache(&file) }.unwrap_or_default();
+        publish(&codes);
+        *all = Some(codes);
     }
     all.as_ref().and_then(|m| m.get(name)).copied()
 }

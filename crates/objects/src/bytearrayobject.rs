@@ -246,7 +246,7 @@ unsafe extern "C" fn bytearray_getbuffer(op: *mut PyObject, view: *mut Py_buffer
             let _ = raise!(PyExc_BufferError, "bytearray_getbuffer: view==NULL argument is obsolete");
             return -1;
         }
-        if PyBuffer_FillInfo(view, op, data(op).cast(), size(op) as isize, 0, flags) < 0 {
+        if crate::abstract_::buffer::fill_info(view, op, data(op).cast(), size(op) as isize, 0, flags) < 0 {
             return -1;
         }
         (*op.cast::<PyByteArrayObject>()).ob_exports += 1;

@@ -391,7 +391,7 @@ unsafe extern "C" fn bytes_richcompare(a: *mut PyObject, b: *mut PyObject, op: c
 
 unsafe extern "C" fn bytes_getbuffer(op: *mut PyObject, view: *mut Py_buffer, flags: c_int) -> c_int {
     // SAFETY: [TYPE] slot of bytes.
-    unsafe { PyBuffer_FillInfo(view, op, data(op).cast(), bytes_length(op), 1, flags) }
+    unsafe { crate::abstract_::buffer::fill_info(view, op, data(op).cast(), bytes_length(op), 1, flags) }
 }
 
 unsafe extern "C" fn bytes_mod(v: *mut PyObject, w: *mut PyObject) -> *mut PyObject {

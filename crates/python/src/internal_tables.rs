@@ -114,8 +114,6 @@ pub extern "C" fn _PyToken_ThreeChars(c1: c_int, c2: c_int, c3: c_int) -> c_int 
     operator(&[c1, c2, c3])
 }
 
-// CPython's tree of the parser and the memory that it lies in have no counterpart: ours knows no Python objects.
-
 // Helpers of CPython's instruction handlers, exported for its JIT. Ours have other frames and other signatures.
 // skipped _PyEvalFramePushAndInit
 // skipped _PyEval_CheckExceptStarTypeValid

@@ -369,18 +369,44 @@ pub unsafe extern "C" fn PyBuffer_FillInfo(
     flags: c_int,
 ) -> c_int {
     // SAFETY: [ARGS]
+    unsafe { fill_info(view, obj, buf, len, readonly, flags) }
+}
+
+/// Why [`fill_info`] refuses.
+#[cold]
+#[inline(never)]
+unsafe fn refuse(view: *mut Py_buffer, flags: c_int) -> c_int {
+    // SAFETY: [GIL]
     unsafe {
         if view.is_null() {
             let _ = raise!(PyExc_BufferError, "PyBuffer_FillInfo: view==NULL argument is obsolete");
-            return -1;
-        }
-        if flags == PyBUF_READ || flags == PyBUF_WRITE {
+        } else if flags == PyBUF_READ || flags == PyBUF_WRITE {
             PyErr_BadInternalCall();
-            return -1;
-        }
-        if flags & PyBUF_WRITABLE == PyBUF_WRITABLE && readonly == 1 {
+        } else {
             let _ = raise!(PyExc_BufferError, "Object is not writable.");
-            return -1;
+        }
+        -1
+    }
+}
+
+/// See [`PyBuffer_FillInfo`].
+///
+/// # Safety
+/// [ARGS]
+#[inline(always)]
+pub(crate) unsafe fn fill_info(
+    view: *mut Py_buffer,
+    obj: *mut PyObject,
+    buf: *mut c_void,
+    len: Py_ssize_t,
+    readonly: c_int,
+    flags: c_int,
+) -> c_int {
+    // SAFETY: [ARGS]
+    unsafe {
+        let writable = flags & PyBUF_WRITABLE == PyBUF_WRITABLE;
+        if view.is_null() || flags == PyBUF_READ || flags == PyBUF_WRITE || writable && readonly == 1 {
+            return refuse(view, flags);
         }
         Py_XINCREF(obj);
         let v = &mut *view;

@@ -592,6 +592,7 @@ unsafe fn compare_identity(v: *mut PyObject, w: *mut PyObject, op: c_int) -> *mu
     }
 }
 
+#[inline(never)]
 unsafe fn do_richcompare(v: *mut PyObject, w: *mut PyObject, op: c_int) -> *mut PyObject {
     // SAFETY: [ARGS]
     unsafe {

@@ -31,7 +31,8 @@ pub fn tzinfo_of(op: *mut PyObject) -> *mut PyObject {
     // SAFETY: [TYPE] tzinfo is there if hastzinfo says so.
     unsafe { if this(op).hastzinfo != 0 { this(op).tzinfo } else { none() } }
 }
-fn fold_of(op: *mut PyObject) -> i32 {
+/// Its fold.
+pub fn fold_of(op: *mut PyObject) -> i32 {
     // SAFETY: [TYPE]
     unsafe { this(op).fold as i32 }
 }

@@ -1,4 +1,4 @@
-//! The native module `_datetime`. [`calendar`] and [`isoformat`] know nothing of objects; then one file a type.
+//! The native modules `_datetime` and [`_zoneinfo`](zoneinfo). [`calendar`] and [`isoformat`] know nothing of objects; then one file a type.
 
 #![allow(clippy::missing_safety_doc, reason = "entry points share one contract: C API calling convention, GIL held")]
 
@@ -23,3 +23,4 @@ pub mod support;
 pub mod time;
 #[cfg(not(test))]
 pub mod tzinfo;
+pub mod zoneinfo;

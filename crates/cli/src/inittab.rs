@@ -61,6 +61,7 @@ const MODULES: &[(&core::ffi::CStr, Init)] = &[
     (c"_typing", taipan_mod_lang::typing::PyInit__typing),
     (c"_uuid", taipan_mod_thread::uuid::PyInit__uuid),
     (c"_weakref", taipan_mod_functional::weakref::PyInit__weakref),
+    (c"_zoneinfo", taipan_mod_datetime::zoneinfo::module::PyInit__zoneinfo),
     (c"array", taipan_mod_data::array::PyInit_array),
     (c"atexit", taipan_mod_functional::atexit::PyInit_atexit),
     (c"binascii", taipan_mod_data::binascii::PyInit_binascii),

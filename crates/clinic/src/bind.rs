@@ -138,12 +138,10 @@ fn too_many(sig: &Sig<'_>, total: usize, nargs: usize, nkw: usize) -> Raised {
         return raise!(PyExc_TypeError, "{} expected {}{} argument{}, got {}", sig.name, how, max, plural(max), nargs);
     }
     if nargs + nkw > total {
-        let how = if sig.required == total { "exactly" } else { "at most" };
         return raise!(
             PyExc_TypeError,
-            "{}() takes {} {} {}argument{} ({} given)",
+            "{}() takes at most {} {}argument{} ({} given)",
             sig.name,
-            how,
             total,
             if nargs == 0 { "keyword " } else { "" },
             plural(total),

@@ -623,10 +623,22 @@ pub unsafe extern "C" fn _PyInterpreterState_SetEvalFrameFunc(interp: *mut PyInt
 
 // ---- thread states
 
+/// A thread state as it is allocated. Modules of the library, in C too, know that a loop follows the published part
+/// (`_PyThreadStateImpl`).
+#[repr(C)]
+struct AllocatedThreadState {
+    base: PyThreadState,
+    /// The event loop that runs in the thread, or NULL; `_asyncio` sets it.
+    asyncio_running_loop: *mut PyObject,
+    /// For interpreters without a GIL.
+    qsbr: *mut core::ffi::c_void,
+    mem_free_queue: [*mut core::ffi::c_void; 2],
+}
+
 fn new_threadstate(ip: *mut InterpreterState, whence: c_int) -> *mut PyThreadState {
     // SAFETY: all-zero is a valid thread state: NULL pointers and zero counts.
     unsafe {
-        let ts: *mut PyThreadState = Box::into_raw(Box::new(core::mem::zeroed()));
+        let ts: *mut PyThreadState = Box::into_raw(Box::new(core::mem::zeroed::<AllocatedThreadState>())).cast();
         (*ts).interp = ip.cast();
         (*ts)._whence = whence;
         (*ts).id = (*ip).next_thread_id.fetch_add(1, Relaxed);
@@ -731,7 +743,9 @@ pub unsafe extern "C" fn PyThreadState_Clear(ts: *mut PyThreadState) {
     // SAFETY: [ARGS] the GIL is held; each field is reset before its object is released.
     unsafe {
         (*ts)._status |= STATUS_FINALIZING;
-        clear!(threading_local_key, threading_local_sentinel, dict, async_exc, current_exception);
+        clear!(threading_local_key, threading_local_sentinel);
+        setref(&raw mut (*ts.cast::<AllocatedThreadState>()).asyncio_running_loop, null_mut());
+        clear!(dict, async_exc, current_exception);
         setref(&raw mut (*ts).exc_state.exc_value, null_mut());
         (*ts).c_profilefunc = None;
         (*ts).c_tracefunc = None;
@@ -766,7 +780,7 @@ unsafe fn delete_tstate(ts: *mut PyThreadState) {
             chunk = previous;
         }
         (*ts)._status |= STATUS_FINALIZED;
-        drop(Box::from_raw(ts));
+        drop(Box::from_raw(ts.cast::<AllocatedThreadState>()));
     }
 }
 

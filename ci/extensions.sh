@@ -58,7 +58,6 @@ expat="-I$source/expat -DHAVE_EXPAT_CONFIG_H=1 -DXML_POOR_ENTROPY=1 -DXML_DEV_UR
     case $file in *bench*) ;; *) mpdec+=("${file#"$source"/}") ;; esac
   done
   build _decimal "-I$source/_decimal/libmpdec -DCONFIG_64=1 -DASM=1 -DHAVE_UINT128_T=1" "" _decimal/_decimal.c "${mpdec[@]}"
-  build _asyncio "" "" _asynciomodule.c
   [ -z "$missing" ] || echo "left out for want of a library:$missing" >&2
 } &
 wait

@@ -8,6 +8,7 @@ type Init = unsafe extern "C" fn() -> *mut PyObject;
 const MODULES: &[(&core::ffi::CStr, Init)] = &[
     (c"_abc", taipan_mod_functional::abc::PyInit__abc),
     (c"_ast", taipan_mod_lang::ast::PyInit__ast),
+    (c"_asyncio", taipan_mod_asyncio::module::PyInit__asyncio),
     (c"_bisect", taipan_mod_text::bisect::PyInit__bisect),
     (c"_blake2", taipan_mod_hash::blake2module::PyInit__blake2),
     (c"_bz2", taipan_mod_compression::bz2::PyInit__bz2),

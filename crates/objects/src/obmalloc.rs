@@ -5,8 +5,9 @@
 //! and a mask, so that no object needs a header of ours: what the collector must know of an object stands in its page's
 //! side table (architecture.md, D9). Plain blocks over [`SMALL_MAX`] come from the C library.
 //!
-//! Invariants: a page is in its class's list `with_room` exactly when it has a free slot ([`Page::full`] is the
-//! opposite); a slot's state byte is zero while the slot is free. All of it is guarded by the GIL, but for the raw domain.
+//! Invariants: a page that has a free slot is in its class's list `with_room`; one that has none may be there until an
+//! allocation comes across it, so that a lone slot coming and going moves no page ([`Page::full`]: it is not there); a
+//! slot's state byte is zero while the slot is free. All of it is guarded by the GIL, but for the raw domain.
 
 mod debug;
 
@@ -392,9 +393,6 @@ impl Heap {
                 if !slot.is_null() {
                     (*page).free = (*slot).next;
                     (*page).used += 1;
-                    if (*page).free.is_null() && (*page).bump == (*page).end {
-                        self.unlink(page);
-                    }
                     return slot.cast();
                 }
             }
@@ -406,21 +404,29 @@ impl Heap {
     unsafe fn alloc_slow(&mut self, class: usize, gc: bool) -> *mut u8 {
         // SAFETY: [GIL]
         unsafe {
-            let mut page = self.class(class, gc).with_room;
-            if page.is_null() {
-                page = self.new_page(class, gc, class_size(class), 1);
+            loop {
+                let mut page = self.class(class, gc).with_room;
                 if page.is_null() {
-                    return null_mut();
+                    page = self.new_page(class, gc, class_size(class), 1);
+                    if page.is_null() {
+                        return null_mut();
+                    }
+                    self.link(page);
                 }
-                self.link(page);
-            }
-            let slot = (*page).bump;
-            (*page).bump = slot.add((*page).size as usize);
-            (*page).used += 1;
-            if (*page).bump == (*page).end {
+                let slot = (*page).free;
+                if !slot.is_null() {
+                    (*page).free = (*slot).next;
+                    (*page).used += 1;
+                    return slot.cast();
+                }
+                let slot = (*page).bump;
+                if slot != (*page).end {
+                    (*page).bump = slot.add((*page).size as usize);
+                    (*page).used += 1;
+                    return slot;
+                }
                 self.unlink(page);
             }
-            slot
         }
     }
 

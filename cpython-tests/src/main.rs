@@ -57,6 +57,9 @@ fn options() -> Result<Options, String> {
             _ => o.tests.push(a),
         }
     }
+    // Lists overlap.
+    let mut seen = BTreeSet::new();
+    o.tests.retain(|t| seen.insert(t.clone()));
     if o.python.as_os_str().is_empty() {
         return Err("--python PATH is needed".into());
     }

@@ -16,18 +16,27 @@ const MAX_BYTES: usize = 8;
 
 /// What encoders have: of characters that wait for the next one `pending` is a str, or NULL.
 pub struct EncoderState {
+    /// The codec, once the object has been made.
     pub codec: Option<&'static dyn Codec>,
+    /// What is done about errors.
     pub errors: Errors,
+    /// Shift states.
     pub state: State,
+    /// What waits.
     pub pending: *mut PyObject,
 }
 
 /// What decoders have: `pending[..waiting]` are the start of a character.
 pub struct DecoderState {
+    /// The codec, once the object has been made.
     pub codec: Option<&'static dyn Codec>,
+    /// What is done about errors.
     pub errors: Errors,
+    /// Shift states.
     pub state: State,
+    /// What waits.
     pub pending: [u8; MAX_BYTES],
+    /// How many bytes wait.
     pub waiting: usize,
 }
 

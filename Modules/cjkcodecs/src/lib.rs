@@ -4,6 +4,8 @@
 //! `table` has the mappings, `dbcs`, `hz` and `iso2022` the encodings, which know no Python; `run` drives them with Python's
 //! error handlers, and the other files are the types over that.
 
+#![allow(deprecated, reason = "what CPython's own module of this name uses")]
+
 #![allow(clippy::missing_safety_doc, reason = "module entry points follow the contract of PEP 489")]
 
 pub mod codec;

@@ -17,10 +17,15 @@ pub const CAPSULE: &CStr = c"multibytecodec.codec";
 
 /// Types that exist once the module has been executed.
 pub struct Types {
+    /// `MultibyteCodec`.
     pub codec: *mut PyTypeObject,
+    /// `MultibyteIncrementalEncoder`.
     pub encoder: *mut PyTypeObject,
+    /// `MultibyteIncrementalDecoder`.
     pub decoder: *mut PyTypeObject,
+    /// `MultibyteStreamReader`.
     pub reader: *mut PyTypeObject,
+    /// `MultibyteStreamWriter`.
     pub writer: *mut PyTypeObject,
 }
 static mut TYPES: Types = Types { codec: null_mut(), encoder: null_mut(), decoder: null_mut(), reader: null_mut(), writer: null_mut() };

@@ -3,7 +3,7 @@
 //! A format is compiled once to a list of runs; packing and unpacking walk that list. The list is counted apart from the
 //! Struct object, so that calling `__init__` again from an item's `__index__` does not pull it away.
 
-use crate::support::{bytes, free, new, no_memory, short_name, take, text, writable};
+use crate::support::{bytes, free, new, short_name, take, text, writable};
 use core::ffi::{c_int, c_void};
 use core::ptr::null_mut;
 use std::rc::Rc;

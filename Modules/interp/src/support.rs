@@ -8,10 +8,15 @@ use taipan_clinic::module::add_object;
 /// `_PyCrossInterpreterData`.
 #[repr(C)]
 pub struct CrossData {
+    /// What is passed.
     pub data: *mut c_void,
+    /// The object it was made of.
     pub obj: *mut PyObject,
+    /// The interpreter it was made in.
     pub interpid: i64,
+    /// Makes an object of it.
     pub new_object: Option<NewObject>,
+    /// Releases `data`.
     pub free: Option<unsafe extern "C" fn(*mut c_void)>,
 }
 /// Makes an object of the data in the running interpreter.
@@ -19,6 +24,7 @@ pub type NewObject = unsafe extern "C" fn(*mut CrossData) -> *mut PyObject;
 /// Writes what an object stands for into the data.
 pub type GetData = unsafe extern "C" fn(*mut PyThreadState, *mut PyObject, *mut CrossData) -> c_int;
 
+#[allow(missing_docs, reason = "documented where they are defined")]
 unsafe extern "C" {
     // python: crossinterp
     pub fn _PyCrossInterpreterData_New() -> *mut CrossData;

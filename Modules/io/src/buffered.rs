@@ -468,7 +468,7 @@ fn dealloc_warn(b: B<'_>, source: Borrowed<'_>) -> PyResult<()> {
 }
 fn getstate(b: B<'_>) -> PyResult<()> {
     // SAFETY: [TYPE]
-    Err(unsafe { raise!(PyExc_TypeError, "cannot pickle '{}' instances", type_name(b.ob())) })
+    Err(raise!(PyExc_TypeError, "cannot pickle '{}' instances", type_name(b.ob())))
 }
 fn sizeof(b: B<'_>) -> PyResult<isize> {
     // SAFETY: [TYPE]

@@ -533,7 +533,7 @@ fn isatty_open_only(slf: F<'_>) -> PyResult<bool> {
 }
 fn getstate(slf: F<'_>) -> PyResult<()> {
     // SAFETY: [TYPE]
-    Err(unsafe { raise!(PyExc_TypeError, "cannot pickle '{}' instances", type_name(slf.ob())) })
+    Err(raise!(PyExc_TypeError, "cannot pickle '{}' instances", type_name(slf.ob())))
 }
 
 fn mode_text(slf: F<'_>) -> &'static str {

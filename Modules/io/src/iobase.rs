@@ -23,19 +23,33 @@ pub static UNSUPPORTED: PerInterpreter = PerInterpreter::new();
 
 /// The module's types. They are made from the static descriptions in these files when the module is.
 pub struct Types {
+    /// `_IOBase`.
     pub iobase: *mut PyTypeObject,
+    /// `_RawIOBase`.
     pub rawiobase: *mut PyTypeObject,
+    /// `_BufferedIOBase`.
     pub bufferediobase: *mut PyTypeObject,
+    /// `_TextIOBase`.
     pub textiobase: *mut PyTypeObject,
+    /// `FileIO`.
     pub fileio: *mut PyTypeObject,
+    /// `BytesIO`.
     pub bytesio: *mut PyTypeObject,
+    /// `_BytesIOBuffer`.
     pub bytesiobuf: *mut PyTypeObject,
+    /// `StringIO`.
     pub stringio: *mut PyTypeObject,
+    /// `BufferedReader`.
     pub reader: *mut PyTypeObject,
+    /// `BufferedWriter`.
     pub writer: *mut PyTypeObject,
+    /// `BufferedRandom`.
     pub random: *mut PyTypeObject,
+    /// `BufferedRWPair`.
     pub rwpair: *mut PyTypeObject,
+    /// `IncrementalNewlineDecoder`.
     pub newline_decoder: *mut PyTypeObject,
+    /// `TextIOWrapper`.
     pub textiowrapper: *mut PyTypeObject,
 }
 

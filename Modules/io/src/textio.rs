@@ -1267,7 +1267,7 @@ forward! { fileno "fileno"; seekable "seekable"; readable "readable"; writable "
 
 fn getstate(slf: T<'_>) -> PyResult<()> {
     // SAFETY: [TYPE]
-    Err(unsafe { raise!(PyExc_TypeError, "cannot pickle '{}' instances", type_name(slf.ob())) })
+    Err(raise!(PyExc_TypeError, "cannot pickle '{}' instances", type_name(slf.ob())))
 }
 fn enter_closed(slf: T<'_>) -> PyResult<Owned> {
     check_attached(slf)?;

@@ -4,7 +4,6 @@ use crate::path::{CInt, Fildes};
 use crate::support::*;
 use core::ffi::c_int;
 use core::ptr::null_mut;
-use core::sync::atomic::{Ordering::*};
 use taipan_abi::*;
 use taipan_clinic::{methods, module, module::add_object};
 

@@ -104,7 +104,7 @@ impl<'v> Reader<'v> {
     }
 
     /// Converts `arg` by the next item of the format.
-    pub(crate) unsafe fn convert(&mut self, arg: *mut PyObject) -> Converted {
+    unsafe fn convert(&mut self, arg: *mut PyObject) -> Converted {
         if self.peek() == b'(' {
             // SAFETY: [ARGS]
             return unsafe { self.convert_tuple(arg) };

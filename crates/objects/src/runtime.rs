@@ -2,6 +2,8 @@
 //! `pycore_runtime.h`: the small integers, static strings, and who the main interpreter is. The runtime's own state is in
 //! the python crate.
 
+#![allow(deprecated, reason = "the fields are part of the layout")]
+
 use crate::longobject::{NSMALL, SMALL_INTS};
 use core::ffi::c_void;
 use core::ptr::{null, null_mut};

@@ -401,7 +401,7 @@ enum Kind {
 #[cold]
 unsafe fn wrong_exception_type(exc: *mut PyObject) -> Raised {
     // SAFETY: [ARGS]
-    unsafe { raise!(PyExc_TypeError, "don't know how to handle {} in error callback", type_name(exc)) }
+    raise!(PyExc_TypeError, "don't know how to handle {} in error callback", type_name(exc))
 }
 
 impl Failure {

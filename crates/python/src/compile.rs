@@ -40,7 +40,7 @@ pub mod flags {
     /// The future statement of PEP 401.
     pub const CO_FUTURE_BARRY_AS_BDFL: i32 = 0x40_0000;
 }
-use flags::{CO_FUTURE_BARRY_AS_BDFL, *};
+use flags::*;
 
 /// `PyCompilerFlags`.
 #[repr(C)]
@@ -271,17 +271,14 @@ pub fn deprecated(message: &str) -> bool {
 
 /// What came of a warning for a line; where the filters make an error of it, `error` raises the SyntaxError that replaces it.
 unsafe fn after_warning(category: *mut PyObject, status: c_int, error: impl FnOnce() -> Raised) -> PyResult<()> {
-    // SAFETY: [ARGS]
-    unsafe {
-        if let Err(e) = check_status(status) {
-            if e.matches(category) {
-                e.clear();
-                return Err(error());
-            }
-            return Err(e);
+    if let Err(e) = check_status(status) {
+        if e.matches(category) {
+            e.clear();
+            return Err(error());
         }
-        Ok(())
+        return Err(e);
     }
+    Ok(())
 }
 
 unsafe fn parser_warnings(warnings: &[parser::Warning], filename: *mut PyObject, is_file: bool) -> PyResult<()> {

@@ -81,7 +81,7 @@ pub unsafe extern "C" fn _PyImport_CheckSubinterpIncompatibleExtensionAllowed(na
     };
     if refused {
         // SAFETY: [ARGS]
-        let _ = unsafe { raise!(PyExc_ImportError, "module {} does not support loading in subinterpreters", c_text(name)) };
+        let _ = raise!(PyExc_ImportError, "module {} does not support loading in subinterpreters", c_text(name));
         return -1;
     }
     0

@@ -16,7 +16,6 @@ pub static UNHANDLED_KEYBOARD_INTERRUPT: AtomicBool = AtomicBool::new(false);
 unsafe extern "C" {
     static stdin: *mut libc::FILE;
     static stdout: *mut libc::FILE;
-    static stderr: *mut libc::FILE;
 }
 
 // ---- SystemExit and printing

@@ -213,11 +213,8 @@ pub unsafe extern "C" fn _PySys_ShouldAudit() -> c_int {
 /// Adds a C hook for the process.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PySys_AddAuditHook(hook: AuditHook, data: *mut c_void) -> c_int {
-    // SAFETY: [ARGS]
-    unsafe {
-        if !current_tstate().is_null() && audit_unless_runtime_error().is_err() {
-            return if err_occurred() { -1 } else { 0 };
-        }
+    if !current_tstate().is_null() && audit_unless_runtime_error().is_err() {
+        return if err_occurred() { -1 } else { 0 };
     }
     C_HOOKS.lock().unwrap_or_else(|e| e.into_inner()).push((hook, data as usize));
     HAVE_HOOKS.store(true, Relaxed);

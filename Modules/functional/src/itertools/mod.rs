@@ -42,7 +42,9 @@ macro_rules! reduced {
     ($format:literal $(, $arg:expr)*) => {{
         deprecated()?;
         // SAFETY: [ARGS] the arguments are what the format says.
-        unsafe { Owned::from_owned_or_err(Py_BuildValue($format.as_ptr() $(, $arg)*)) }
+        #[allow(unused_unsafe, reason = "some uses stand in unsafe blocks")]
+        let made = unsafe { Owned::from_owned_or_err(Py_BuildValue($format.as_ptr() $(, $arg)*)) };
+        made
     }};
 }
 
@@ -971,7 +973,7 @@ fn starmap_new(tp: Tp<'_>, function: Borrowed<'_>, iterable: Borrowed<'_>) -> Py
     Ok(s.into_object())
 }
 
-unsafe fn starmap_next(mut s: Slf<Starmap>) -> Next {
+unsafe fn starmap_next(s: Slf<Starmap>) -> Next {
     // SAFETY: [TYPE]
     unsafe {
         let Some(args) = next(s.it)? else { return Ok(None) };
@@ -1089,7 +1091,7 @@ unsafe extern "C" fn zip_longest_new(tp: *mut PyTypeObject, args: *mut PyObject,
     }
 }
 
-unsafe fn zip_longest_next(mut s: Slf<ZipLongest>) -> Next {
+unsafe fn zip_longest_next(s: Slf<ZipLongest>) -> Next {
     let s: *mut ZipLongest = s.0;
     // SAFETY: [TYPE] the list keeps its length.
     unsafe {

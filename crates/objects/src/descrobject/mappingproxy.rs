@@ -46,7 +46,7 @@ unsafe extern "C" fn mappingproxy_or(left: Ob, right: Ob) -> Ob {
 }
 unsafe extern "C" fn mappingproxy_ior(op: Ob, _: Ob) -> Ob {
     // SAFETY: [ARGS]
-    let _ = unsafe { raise!(PyExc_TypeError, "'|=' is not supported by {}; use '|' instead", type_name(op)) };
+    let _ = raise!(PyExc_TypeError, "'|=' is not supported by {}; use '|' instead", type_name(op));
     null_mut()
 }
 unsafe extern "C" fn mappingproxy_dealloc(op: Ob) {

@@ -70,15 +70,13 @@ reprs! {
 #[cold]
 unsafe fn wrong_object(descr: Ob, obj: Ob) -> Raised {
     // SAFETY: [ARGS]
-    unsafe {
-        err_format!(
-            PyExc_TypeError,
-            c"descriptor '%U' for '%.100s' objects doesn't apply to a '%.100s' object",
-            descr_name(descr),
-            (*d_type(descr)).tp_name,
-            (*(*obj).ob_type).tp_name
-        )
-    }
+    err_format!(
+        PyExc_TypeError,
+        c"descriptor '%U' for '%.100s' objects doesn't apply to a '%.100s' object",
+        descr_name(descr),
+        (*d_type(descr)).tp_name,
+        (*(*obj).ob_type).tp_name
+    )
 }
 
 /// Checks that the descriptor's type is one of `obj`'s.
@@ -361,14 +359,12 @@ vectorcalls! {
 
 unsafe fn needs_argument(descr: Ob) -> Raised {
     // SAFETY: [TYPE]
-    unsafe {
-        err_format!(
-            PyExc_TypeError,
-            c"descriptor '%U' of '%.100s' object needs an argument",
-            descr_name(descr),
-            (*d_type(descr)).tp_name
-        )
-    }
+    err_format!(
+        PyExc_TypeError,
+        c"descriptor '%U' of '%.100s' object needs an argument",
+        descr_name(descr),
+        (*d_type(descr)).tp_name
+    )
 }
 
 /// Calls a class method descriptor: binds it to the first argument, then calls that.

@@ -20,7 +20,7 @@ pub unsafe fn _PyObject_GetManagedDict(op: *mut PyObject) -> *mut PyDictObject {
 #[cold]
 unsafe fn not_a_string(name: *mut PyObject) -> Raised {
     // SAFETY: [ARGS]
-    unsafe { raise!(PyExc_TypeError, "attribute name must be string, not '{}'", type_name(name)) }
+    raise!(PyExc_TypeError, "attribute name must be string, not '{}'", type_name(name))
 }
 
 #[cold]

@@ -688,7 +688,7 @@ pub unsafe extern "C" fn PyObject_RichCompareBool(v: *mut PyObject, w: *mut PyOb
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyObject_HashNotImplemented(op: *mut PyObject) -> Py_hash_t {
     // SAFETY: [ARGS]
-    let _ = unsafe { raise!(PyExc_TypeError, "unhashable type: '{}'", type_name(op)) };
+    let _ = raise!(PyExc_TypeError, "unhashable type: '{}'", type_name(op));
     -1
 }
 
@@ -775,7 +775,7 @@ pub unsafe extern "C" fn PyObject_SelfIter(op: *mut PyObject) -> *mut PyObject {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyObject_NextNotImplemented(op: *mut PyObject) -> *mut PyObject {
     // SAFETY: [ARGS]
-    let _ = unsafe { raise!(PyExc_TypeError, "'{}' object is not iterable", type_name(op)) };
+    let _ = raise!(PyExc_TypeError, "'{}' object is not iterable", type_name(op));
     null_mut()
 }
 

@@ -234,7 +234,7 @@ unsafe fn builtin_base_with_dict(tp: *mut PyTypeObject) -> *mut PyTypeObject {
 
 unsafe fn dict_descr_error(op: *mut PyObject) -> Raised {
     // SAFETY: [ARGS]
-    unsafe { raise!(PyExc_TypeError, "this __dict__ descriptor does not support '{}' objects", type_name(op)) }
+    raise!(PyExc_TypeError, "this __dict__ descriptor does not support '{}' objects", type_name(op))
 }
 
 unsafe fn base_dict_descriptor(op: *mut PyObject, base: *mut PyTypeObject) -> PyResult<Owned> {

@@ -663,7 +663,7 @@ macro_rules! conversions {
                         $kind::$cons { $($f),* } => {
                             // A function of its own keeps the stack frames of the recursion small.
                             #[inline(never)]
-                            #[allow(unused_variables, clippy::too_many_arguments, reason = "as many as the node has fields")]
+                            #[allow(unused_mut, unused_variables, clippy::too_many_arguments, reason = "as many as the node has fields")]
                             fn make<'a>(cx: &Context<'a>, kind: &$kind<'a>) -> PyResult<Node> {
                                 let mut node = Node::new(Class::$cons);
                                 if let $kind::$cons { $($f),* } = kind {

@@ -1,7 +1,7 @@
 //! The `_bz2` module, on a bzip2 written in Rust.
 
-use crate::stream::{Buffered, Decoder, Locked, Output, Step, bytes, no_memory, take, without_gil};
-use core::ffi::{c_char, c_int};
+use crate::stream::{self, Decoder, Locked, Output, Step, no_memory, take, without_gil};
+use core::ffi::c_int;
 use libbz2_rs_sys as bz;
 use taipan_abi::*;
 use taipan_clinic::module::add_type;
@@ -175,26 +175,12 @@ impl Decoder for Stream {
     }
 }
 
-#[repr(C)]
-struct Decompressor {
-    ob_base: PyObject,
-    inner: *mut Locked<Buffered<Stream>>,
-    unused_data: *mut PyObject,
-    eof: c_char,
-    needs_input: c_char,
-}
+type Decompressor = stream::Decompressor<Stream>;
 
 fn decompressor_new(tp: Borrowed<'_, PyTypeObject>) -> PyResult<Owned> {
     let stream = Stream::new(None)?;
-    // SAFETY: [OWN] a zeroed instance.
-    unsafe {
-        let new = take(PyType_GenericAlloc(tp.as_ptr(), 0))?.cast::<Decompressor>();
-        let d = new.as_ptr();
-        (*d).inner = Box::into_raw(Box::new(Locked::new(Buffered::new(stream))));
-        (*d).unused_data = bytes(&[])?.into_raw();
-        (*d).needs_input = 1;
-        Ok(new.into_object())
-    }
+    // SAFETY: [TYPE] the class's own.
+    unsafe { Decompressor::make(tp, stream) }
 }
 unsafe extern "C" fn decompressor_dealloc(slf: *mut PyObject) {
     // SAFETY: [OWN]
@@ -207,26 +193,9 @@ unsafe extern "C" fn decompressor_dealloc(slf: *mut PyObject) {
         PyObject_Free(slf.cast());
     }
 }
-fn decompressor_decompress(slf: Borrowed<'_, Decompressor>, data: BufferView, max_length: isize) -> PyResult<Owned> {
-    // SAFETY: [TYPE] set by decompressor_new.
-    unsafe {
-        let mut inner = (*slf.inner).enter();
-        if inner.eof {
-            bail!(PyExc_EOFError, "End of stream already reached");
-        }
-        let r = inner.decompress(data.as_bytes(), max_length, true)?;
-        let d = slf.as_ptr();
-        (*d).eof = r.eof as c_char;
-        (*d).needs_input = r.needs_input as c_char;
-        if let Some(unused) = r.unused {
-            setref(&raw mut (*d).unused_data, unused.into_raw());
-        }
-        Ok(r.output)
-    }
-}
 methods! {
     static DECOMPRESSOR_METHODS = [
-        "decompress($self, /, data, max_length=-1)" => decompressor_decompress, "Decompress data, to at most max_length bytes unless that is negative; what input is left is kept for the next call.";
+        "decompress($self, /, data, max_length=-1)" => stream::decompress::<Stream>, "Decompress data, to at most max_length bytes unless that is negative; what input is left is kept for the next call.";
     ];
 }
 members! {

@@ -1,8 +1,10 @@
 //! What compressors and decompressors share: output that grows, input that is kept for later, and a lock, because they
 //! run without the GIL.
 
+use core::ffi::c_char;
 use std::sync::{Mutex, MutexGuard, TryLockError};
 use taipan_abi::*;
+use taipan_clinic::BufferView;
 
 /// Takes over a new reference, NULL being an exception.
 ///
@@ -189,5 +191,56 @@ impl<D: Decoder> Buffered<D> {
             self.pending = rest.to_vec();
         }
         Ok(Decompressed { output, unused: None, needs_input: used_up && (full_needs_input || !full), eof: false })
+    }
+}
+
+/// Instance of a class that decompresses data in pieces and tells by attributes where it stands.
+#[repr(C)]
+pub struct Decompressor<D> {
+    ob_base: PyObject,
+    /// The decoder; NULL only while an instance is being made.
+    pub inner: *mut Locked<Buffered<D>>,
+    /// What was found after the stream's end, as bytes.
+    pub unused_data: *mut PyObject,
+    /// Whether the stream's end was reached.
+    pub eof: c_char,
+    /// Whether more input is needed for more output.
+    pub needs_input: c_char,
+}
+
+impl<D: Decoder> Decompressor<D> {
+    /// A new instance of `tp` around a decoder.
+    ///
+    /// # Safety
+    /// The instances of `tp` are `Decompressor<D>`.
+    pub unsafe fn make(tp: Borrowed<'_, PyTypeObject>, decoder: D) -> PyResult<Owned> {
+        // SAFETY: [OWN] a zeroed instance.
+        unsafe {
+            let new = take(PyType_GenericAlloc(tp.as_ptr(), 0))?.cast::<Self>();
+            let d = new.as_ptr();
+            (*d).inner = Box::into_raw(Box::new(Locked::new(Buffered::new(decoder))));
+            (*d).unused_data = bytes(&[])?.into_raw();
+            (*d).needs_input = 1;
+            Ok(new.into_object())
+        }
+    }
+}
+
+/// The method `decompress`. EOFError after the stream's end.
+pub fn decompress<D: Decoder>(slf: Borrowed<'_, Decompressor<D>>, data: BufferView, max_length: isize) -> PyResult<Owned> {
+    // SAFETY: [TYPE] set by `Decompressor::make`.
+    unsafe {
+        let mut inner = (*slf.inner).enter();
+        if inner.eof {
+            bail!(PyExc_EOFError, "End of stream already reached");
+        }
+        let r = inner.decompress(data.as_bytes(), max_length, true)?;
+        let d = slf.as_ptr();
+        (*d).eof = r.eof as c_char;
+        (*d).needs_input = r.needs_input as c_char;
+        if let Some(unused) = r.unused {
+            setref(&raw mut (*d).unused_data, unused.into_raw());
+        }
+        Ok(r.output)
     }
 }

@@ -1,6 +1,6 @@
 //! The `zlib` module, on a zlib written in Rust.
 
-use crate::stream::{Buffered, Decoder, Locked, Output, Step, bytes, no_memory, take, without_gil};
+use crate::stream::{self, Decoder, Locked, Output, Step, bytes, no_memory, take, without_gil};
 use core::ffi::{c_char, c_int, c_ulong};
 use core::ptr::null_mut;
 use libz_rs_sys as z;
@@ -551,26 +551,14 @@ impl Decoder for Inflater {
     }
 }
 
-#[repr(C)]
-struct ZlibDecompressor {
-    ob_base: PyObject,
-    inner: *mut Locked<Buffered<Inflater>>,
-    unused_data: *mut PyObject,
-    eof: c_char,
-    needs_input: c_char,
-}
+type ZlibDecompressor = stream::Decompressor<Inflater>;
 
 fn decompressor_new(tp: Borrowed<'_, PyTypeObject>, wbits: i32, zdict: Option<Borrowed<'_>>) -> PyResult<Owned> {
-    // SAFETY: [OWN] a zeroed instance.
+    // SAFETY: [TYPE] the class's own.
     unsafe {
         let stream = inflate_stream(wbits, zdict.map(|d| d.ob()))?;
         let zdict = zdict.map_or(null_mut(), |d| d.to_owned().into_raw());
-        let new = take(PyType_GenericAlloc(tp.as_ptr(), 0))?.cast::<ZlibDecompressor>();
-        let d = new.as_ptr();
-        (*d).inner = Box::into_raw(Box::new(Locked::new(Buffered::new(Inflater { stream, zdict }))));
-        (*d).unused_data = bytes(&[])?.into_raw();
-        (*d).needs_input = 1;
-        Ok(new.into_object())
+        ZlibDecompressor::make(tp, Inflater { stream, zdict })
     }
 }
 unsafe extern "C" fn decompressor_dealloc(slf: *mut PyObject) {
@@ -585,26 +573,9 @@ unsafe extern "C" fn decompressor_dealloc(slf: *mut PyObject) {
         PyObject_Free(slf.cast());
     }
 }
-fn decompressor_decompress(slf: Borrowed<'_, ZlibDecompressor>, data: BufferView, max_length: isize) -> PyResult<Owned> {
-    // SAFETY: [TYPE] set by decompressor_new.
-    unsafe {
-        let mut inner = (*slf.inner).enter();
-        if inner.eof {
-            bail!(PyExc_EOFError, "End of stream already reached");
-        }
-        let r = inner.decompress(data.as_bytes(), max_length, true)?;
-        let d = slf.as_ptr();
-        (*d).eof = r.eof as c_char;
-        (*d).needs_input = r.needs_input as c_char;
-        if let Some(unused) = r.unused {
-            setref(&raw mut (*d).unused_data, unused.into_raw());
-        }
-        Ok(r.output)
-    }
-}
 methods! {
     static DECOMPRESSOR_METHODS = [
-        "decompress($self, /, data, max_length=-1)" => decompressor_decompress, "Decompress data, to at most max_length bytes unless that is negative; what input is left is kept for the next call.";
+        "decompress($self, /, data, max_length=-1)" => stream::decompress::<Inflater>, "Decompress data, to at most max_length bytes unless that is negative; what input is left is kept for the next call.";
     ];
 }
 members! {

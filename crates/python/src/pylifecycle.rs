@@ -702,8 +702,6 @@ fn call_exit_funcs() {
 
 // ---- fatal errors
 
-/// The start failed before the encoding of the command line was settled.
-static PREINITIALIZING: AtomicBool = AtomicBool::new(false);
 static FATAL_REENTRANT: AtomicBool = AtomicBool::new(false);
 
 /// The report of a fatal error: text, state of the runtime, what is being raised or where the threads are.
@@ -729,7 +727,8 @@ fn fatal_report(func: Option<&str>, msg: &str, dump: bool) {
             puts(2, b"initialized");
         } else if CORE_INITIALIZED.load(Relaxed) {
             puts(2, b"core initialized");
-        } else if PREINITIALIZING.load(Relaxed) {
+        } else if func.is_some_and(|f| f.starts_with("preconfig_")) {
+            // What is settled first are the allocator and the UTF-8 mode.
             puts(2, b"preinitializing");
         } else {
             puts(2, b"preinitialized");
@@ -795,8 +794,6 @@ pub fn start_error(error: &ConfigError) -> ! {
 
 /// A start that failed: the report, and exit code 1.
 pub fn config_error(func: &str, msg: &str) -> ! {
-    // What is settled first are the allocator and the UTF-8 mode.
-    PREINITIALIZING.store(func.starts_with("preconfig_"), Relaxed);
     // SAFETY: [GIL] where there is a thread state.
     unsafe {
         fatal_report((!func.is_empty()).then_some(func), msg, true);
